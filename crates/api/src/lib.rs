@@ -4,6 +4,7 @@
 //! A reader ignores fields that it does not know: a newer server may have more.
 
 mod copies;
+mod disk;
 pub mod parameter;
 pub mod path;
 mod retention;
@@ -12,6 +13,7 @@ mod upstreams;
 mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
+pub use disk::{Disk, EvictedNext};
 pub use retention::{RetainedImage, RetentionPlan, RetentionRun, RetentionSummary};
 pub use round::{Restorable, Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};

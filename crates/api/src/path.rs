@@ -12,6 +12,9 @@ pub const UPSTREAMS: &str = "/api/cache/upstreams";
 /// Verifies stored content, slice by slice (`POST`).
 pub const VERIFY: &str = "/api/verify";
 
+/// Shows the disk budget and its use (`GET`).
+pub const DISK: &str = "/api/disk";
+
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
 

@@ -13,6 +13,7 @@ mod collection;
 mod copies;
 mod deleted;
 mod error;
+mod evict;
 mod lines;
 mod manifests;
 mod origin;
@@ -36,6 +37,7 @@ pub use deleted::{
     Cause, DeletedManifest, DeletedTotal, Deletion, PastTag, PastTags, Purged, Restored, RestoredTag,
 };
 pub use error::{Error, OpenError, Result};
+pub use evict::CachedImage;
 pub use lines::{DamagedLine, Lines, write_line};
 pub use manifests::{ManifestDeleted, ManifestHead, ManifestPush, ManifestPushed, Protects};
 pub use origin::{Origin, Provenance};

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub use retain::Retain;
 pub use upstreams::Upstreams;
 
+use hythe_registry::{Budget, DiskAmount};
 use hythe_storage::fs::Direct;
 
 use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
@@ -34,6 +35,7 @@ pub struct Settings {
     pub collect: Collect,
     pub verify: Verify,
     pub retain: Retain,
+    pub disk: Disk,
     pub catalog: Page,
     pub tags: Page,
     pub upstream: Upstreams,
@@ -106,6 +108,14 @@ pub struct Verify {
     pub rate: u64,
 }
 
+/// The keys `disk.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Disk {
+    pub budget: Budget,
+    pub floor: DiskAmount,
+}
+
 /// The keys `catalog.*` and `tags.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
@@ -147,6 +157,7 @@ impl Default for Settings {
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             verify: Verify { interval: Duration::from_secs(30 * DAY), rate: 8 << 20 },
             retain: Retain::default(),
+            disk: Disk { budget: Budget::Auto, floor: DiskAmount::Percent(1) },
             catalog: Page { max_page: 1000 },
             tags: Page { max_page: 10_000 },
             upstream: Upstreams::default(),

@@ -1,6 +1,7 @@
 //! The types of single settings. Each parses its text once, with an error that says what to write.
 
 mod addition;
+mod amount;
 mod choice;
 mod duration;
 mod endpoint;
@@ -19,6 +20,7 @@ mod tag_pattern;
 mod tag_ttl;
 
 pub use addition::Addition;
+pub use amount::{parse_amount, parse_budget, show_amount, show_budget};
 pub use choice::{Choice, LogFormat, LogLevel, Storage};
 pub use duration::{parse_duration, show_duration};
 pub use endpoint::Endpoint;

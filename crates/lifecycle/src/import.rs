@@ -344,6 +344,7 @@ fn reason(error: Refusal) -> Result<String> {
         | Refusal::TagProtected { .. }
         | Refusal::OtherOrigin { .. }
         | Refusal::NoSpace(_)
+        | Refusal::OverBudget(_)
         | Refusal::Body(_)
         | Refusal::Internal(_) => Err(error.into()),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hythe_catalog::{Blob as Row, MountFrom};
+use hythe_catalog::{Blob as Row, MountFrom, Origin};
 use hythe_oci::{Digest, RepositoryName};
 use hythe_storage::{BlobKey, Content as Stored};
 
@@ -47,7 +47,13 @@ impl Registry {
 impl Repository<'_> {
     /// A blob, to read it.
     pub async fn blob(&self, digest: &Digest) -> Result<Blob> {
-        self.inner().open_blob(self.name, digest).await.map(|(blob, _)| blob)
+        let (mut blob, _) = self.inner().open_blob(self.name, digest).await?;
+        if *self.origin != Origin::Local
+            && let Content::Stored(content) = blob.content
+        {
+            blob.content = Content::Stored(self.inner().readers.count(digest, content));
+        }
+        Ok(blob)
     }
 
     /// A blob on whose presence a client relies from now on: garbage collection keeps it for the grace period.

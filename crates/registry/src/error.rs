@@ -5,6 +5,8 @@ use std::io;
 use hythe_catalog::Origin;
 use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, Tag, UploadId};
 
+use crate::Full;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -114,6 +116,12 @@ pub enum Error {
         "the registry's disk is full ({0}); nothing of this request was kept. Free space, then push again"
     )]
     NoSpace(String),
+    /// The registry has no room for a push: it is over its budget, or the volume has less free space than its floor, and
+    /// no cached content is left that may be removed. Pulls go on.
+    #[error(
+        "{0}. See what takes space with `hythe du`; delete images and run `hythe gc --grace 0s`; then push again"
+    )]
+    OverBudget(Full),
     /// The client's body ended early. The upload can be continued behind the bytes that came.
     #[error("could not receive the whole body of the request: {0}")]
     Body(io::Error),

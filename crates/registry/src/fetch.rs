@@ -57,6 +57,8 @@ impl Repository<'_> {
             };
             inner.begin(start).await?
         };
+        ingest.fetches(*digest, size);
+        inner.make_room().await;
         let (written, growing) = ingest.share(size);
         Ok(Fetch {
             repository: self.name.clone(),

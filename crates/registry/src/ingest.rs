@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
-use hythe_oci::{Algorithm, HashState, UploadId};
+use hythe_oci::{Algorithm, Digest, HashState, UploadId};
 use hythe_storage::{Owner, Upload};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ use crate::joined::joined;
 use crate::sessions::Turn;
 use crate::shared::Shared;
 use crate::twin::Twin;
+use crate::usage::Held;
 use crate::writing::Writing;
 use crate::{Error, Growing, Result};
 
@@ -82,6 +83,8 @@ pub(crate) struct Ingest {
     /// The file with which the bytes are compared, if the registry already has the digest that the client named.
     twin: Option<Arc<Twin>>,
     hashed_all: bool,
+    /// Counts the bytes in the registry's usage.
+    held: Held,
     /// Whether the next save stores the hash state, however few bytes came since the last one: without it, the bytes
     /// would have to be hashed again.
     owes_state: bool,
@@ -108,6 +111,7 @@ impl Ingest {
         upload: Arc<dyn Upload>,
         hash: HashState,
         saved: u64,
+        held: Held,
     ) -> Self {
         let (algorithm, offset) = (hash.algorithm(), hash.length());
         Self {
@@ -128,6 +132,7 @@ impl Ingest {
             written: None,
             twin: None,
             hashed_all: saved == 0,
+            held,
             owes_state: saved < offset,
         }
     }
@@ -168,6 +173,11 @@ impl Ingest {
         self.writing.tell(written.clone());
         self.written = Some(written.clone());
         (written, growing)
+    }
+
+    /// The upload is that of a fetch of this blob, which has `size` bytes.
+    pub(crate) fn fetches(&self, digest: Digest, size: u64) {
+        self.held.fetches(digest, size);
     }
 
     /// Whether this session is still the row's owner and at its offset, so that the next chunk can continue it.
@@ -301,6 +311,7 @@ impl Ingest {
         let permit = Arc::new(Arc::clone(&self.depth).acquire_owned().await.ok());
         let offset = self.offset;
         self.offset += batch.length();
+        self.held.add(batch.length());
         let bytes = batch.into_bytes();
         if let Some(written) = &self.written {
             // A slow reader keeps the bytes that it was told of, and with them their buffer. If only a part of the

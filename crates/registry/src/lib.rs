@@ -14,6 +14,7 @@ mod copies;
 mod deleted;
 mod descriptors;
 mod error;
+mod evict;
 mod fetch;
 mod growing;
 mod hashing;
@@ -25,14 +26,17 @@ mod parked;
 mod protection;
 mod pulls;
 mod race;
+mod reading;
 mod rebuild;
 mod replaced;
 mod retention;
 mod sessions;
 mod shared;
+mod space;
 mod twin;
 mod upkeep;
 mod uploads;
+mod usage;
 mod verify;
 mod writing;
 
@@ -55,7 +59,7 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    AgedManifest, AgedTag, Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
+    AgedManifest, AgedTag, Amount, CachedImage, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
     DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin,
     Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times,
     Visible, write_line,
@@ -65,6 +69,7 @@ pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use protection::Protection;
 pub use rebuild::{Rebuilding, Unusable};
+pub use space::{Amount as DiskAmount, Budget, Full, Space};
 pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};
 pub use verify::{Damage, Flaw, Kind, Verified};
@@ -92,6 +97,10 @@ pub struct RegistryOptions {
     pub collect_grace: Duration,
     /// The rules that protect tags of local repositories.
     pub protect: Vec<Protection>,
+    /// How much the registry may store before it removes cached content.
+    pub disk_budget: Budget,
+    /// How much of the volume stays free: with less, the registry removes cached content, and then refuses pushes.
+    pub disk_floor: DiskAmount,
 }
 
 impl Default for RegistryOptions {
@@ -105,6 +114,8 @@ impl Default for RegistryOptions {
             upload_expire: Duration::from_hours(7 * 24),
             collect_grace: Duration::from_hours(24),
             protect: Vec::new(),
+            disk_budget: Budget::Auto,
+            disk_floor: DiskAmount::Percent(1),
         }
     }
 }
@@ -122,6 +133,8 @@ pub(crate) struct Inner {
     parked: parked::Parked,
     pulls: Arc<pulls::Pulls>,
     ingest: shared::Shared,
+    usage: Arc<usage::Usage>,
+    readers: reading::Readers,
     clock: Arc<dyn Clock>,
 }
 
@@ -159,6 +172,8 @@ impl Registry {
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::new(hythe_storage::most_open_files()),
             pulls: Arc::default(),
+            usage: Arc::default(),
+            readers: reading::Readers::default(),
             clock,
             ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use crate::joined::joined;
 use crate::pulls::{Pulls, is_due};
-use crate::{Error, Repository, Result};
+use crate::{Error, Repository, Result, evict};
 
 /// The size, in bytes, above which a manifest is hashed and parsed on a blocking thread. That takes milliseconds, for
 /// which other requests must not wait.
@@ -75,14 +75,24 @@ impl Repository<'_> {
 
     /// Records that a client pulled `manifest`, which was just found: its bytes (`of_bytes`), or only the digest of a tag, for
     /// which clients ask by HEAD before they pull by digest. The response does not wait for the write. Each manifest and each
-    /// tag is recorded at most once in a quarter of a day.
+    /// tag is recorded at most once in a quarter of a day. Further pulls from a copy stay in memory until an eviction needs
+    /// their order.
     pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
         let (now, times) = (self.inner().now(), &manifest.times);
         let is_tag = matches!(reference, Reference::Tag(_));
-        if (is_tag && is_due(times.tag_pulled, now)) || (of_bytes && is_due(times.pulled, now)) {
-            let (repository, reference) = (self.name.clone(), reference.clone());
-            let pull = Pull { repository, reference, of_bytes, at: now };
-            Pulls::record(&self.inner().pulls, &self.inner().catalog, pull);
+        let is_due = (is_tag && is_due(times.tag_pulled, now)) || (of_bytes && is_due(times.pulled, now));
+        let is_copy = *self.origin != Origin::Local;
+        if !is_due && !is_copy {
+            return;
+        }
+        let (repository, reference) = (self.name.clone(), reference.clone());
+        let pull = Pull { repository, reference, of_bytes, at: now };
+        let pulls = &self.inner().pulls;
+        if is_due {
+            Pulls::record(pulls, &self.inner().catalog, pull);
+        } else if let Some(kept) = pulls.keep(pull) {
+            let catalog = self.inner().catalog.clone();
+            tokio::spawn(async move { evict::write_pulls(&catalog, kept).await });
         }
     }
 

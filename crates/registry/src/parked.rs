@@ -107,7 +107,8 @@ mod tests {
         let owner = storage.fence(id).owned_by(1);
         let upload = storage.open_upload(&owner, 0).await.unwrap();
         let (catalog, hash) = (Catalog::in_memory().unwrap(), HashState::new(Algorithm::Sha256));
-        Ingest::new(owner, catalog, Arc::new(SystemClock), upload, hash, 0)
+        let held = Arc::new(crate::usage::Usage::default()).open(owner.id(), 0);
+        Ingest::new(owner, catalog, Arc::new(SystemClock), upload, hash, 0, held)
     }
 
     fn count(parked: &Parked) -> usize {

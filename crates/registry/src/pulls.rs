@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 /// Milliseconds after a recorded pull in which further pulls are not recorded: a quarter of a day.
 const STEP: i64 = 6 * 60 * 60 * 1000;
 
+/// Maximum number of pulls of copies that are kept in memory between two writes.
+const MOST_RECENT: usize = 16_384;
+
 /// Maximum number of pulls that wait to be written. A further pull is not recorded; the next pull of the same manifest is.
 const MOST: usize = 1024;
 
@@ -28,6 +31,8 @@ struct Waiting {
     is_written: bool,
     /// The end of the pause after a failed write.
     paused_until: Option<Instant>,
+    /// The latest pulls of copies that are not due to be written: eviction needs their order.
+    recent: HashMap<(RepositoryName, Reference), Pull>,
 }
 
 /// Whether to record a pull at `now`, if the last recorded pull was at `recorded`.
@@ -57,6 +62,21 @@ impl Pulls {
                 }
             });
         }
+    }
+
+    /// Keeps a pull of a copy in memory. Returns all that are kept when there are too many: the caller has them written.
+    pub(crate) fn keep(&self, pull: Pull) -> Option<Vec<Pull>> {
+        let mut waiting = self.0.lock();
+        let key = (pull.repository.clone(), pull.reference.clone());
+        let of_bytes = waiting.recent.get(&key).is_some_and(|before| before.of_bytes) || pull.of_bytes;
+        waiting.recent.insert(key, Pull { of_bytes, ..pull });
+        (waiting.recent.len() >= MOST_RECENT)
+            .then(|| std::mem::take(&mut waiting.recent).into_values().collect())
+    }
+
+    /// Takes the pulls that are kept in memory.
+    pub(crate) fn take_recent(&self) -> Vec<Pull> {
+        std::mem::take(&mut self.0.lock().recent).into_values().collect()
     }
 
     /// Takes all queued pulls; `None` if the queue is empty, which ends the task.

@@ -186,6 +186,7 @@ pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<
         }
     }
     let count = removed.len();
+    inner.usage.shrank(removed.iter().map(|file| file.size).sum());
     if count > 0 {
         inner.catalog.forget_doomed(removed).await?;
     }

@@ -50,6 +50,7 @@ pub enum Started {
 impl Repository<'_> {
     /// Starts a session. `algorithm` is that of the digest with which the client will finish the upload.
     pub async fn start_upload(&self, algorithm: Algorithm) -> Result<UploadStatus> {
+        self.inner().check_space().await?;
         let id = UploadId::random();
         self.inner().start(id, self.name, algorithm, None).await?;
         Ok(UploadStatus { id, offset: 0 })
@@ -81,6 +82,7 @@ impl Repository<'_> {
     where
         S: Body + Send + 'static,
     {
+        self.inner().check_space().await?;
         let permit = self.inner().body().await?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move { inner.append(&name, id, chunk, body, permit).await }).await
@@ -101,6 +103,7 @@ impl Repository<'_> {
     where
         S: Body + Send + 'static,
     {
+        self.inner().check_space().await?;
         let permit = self.inner().body().await?;
         let (inner, to) = (Arc::clone(&self.registry.0), self.receiving());
         detached(async move {
@@ -171,7 +174,8 @@ impl Inner {
         self.catalog.start_upload(row).await?;
         let upload = self.opening(|| self.storage.open_upload(&owner, 0)).await?;
         let (catalog, clock) = (self.catalog.clone(), Arc::clone(&self.clock));
-        Ok(Ingest::new(owner, catalog, clock, upload, HashState::new(algorithm), 0))
+        let held = self.usage.open(id, 0);
+        Ok(Ingest::new(owner, catalog, clock, upload, HashState::new(algorithm), 0, held))
     }
 
     /// Ends a session and removes it; with an `epoch`, only if no later claim came. False if it did nothing.
@@ -285,7 +289,9 @@ impl Inner {
         let hash = saved.filter(usable).unwrap_or_else(|| HashState::new(algorithm));
         let saved = hash.length();
         let hash = hash_again(&*upload, hash, row.offset).await?;
-        Ok(Ingest::new(owner, self.catalog.clone(), Arc::clone(&self.clock), upload, hash, saved))
+        let held = self.usage.open(row.id, row.offset);
+        let (catalog, clock) = (self.catalog.clone(), Arc::clone(&self.clock));
+        Ok(Ingest::new(owner, catalog, clock, upload, hash, saved, held))
     }
 
     async fn append<S>(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
 use hythe_lifecycle::retention::Retainer;
-use hythe_lifecycle::{Collector, Verifier};
+use hythe_lifecycle::{Collector, Evictor, Verifier};
 use hythe_oci::{Digest, Query, RepositoryName};
 use hythe_registry::{MountFrom, Provenance, Registry, Repository};
 use hythe_upstream::{Cache, Freshness, RepositoryCopy};
@@ -23,6 +23,7 @@ pub(crate) struct App {
     pub(crate) collector: Collector,
     pub(crate) verifier: Verifier,
     pub(crate) retainer: Retainer,
+    pub(crate) evictor: Evictor,
     pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,

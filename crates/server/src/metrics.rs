@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hythe_lifecycle::retention::Run;
-use hythe_lifecycle::{Collected, Slice};
+use hythe_lifecycle::{Collected, Evicted, Slice};
 use hythe_registry::Registry;
 use hythe_upstream::Cache;
 use prometheus_client::encoding::text::encode;
@@ -76,6 +76,8 @@ pub(crate) struct Metrics {
     received: Counter,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     collected: Collector,
+    evicted: Evictions,
+    disk: DiskUse,
     verified: Verifier,
     retention: Retention,
     stored: Stored,
@@ -91,6 +93,21 @@ struct Collector {
     blobs: Counter,
     bytes: Counter,
     uploads: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Evictions {
+    images: Counter,
+    bytes: Counter,
+}
+
+#[derive(Debug, Default)]
+struct DiskUse {
+    stored: Gauge<u64, AtomicU64>,
+    budget: Gauge<u64, AtomicU64>,
+    free: Gauge<u64, AtomicU64>,
+    floor: Gauge<u64, AtomicU64>,
+    refuses: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +150,8 @@ impl Metrics {
             received: Counter::default(),
             connections: Gauge::default(),
             collected: Collector::default(),
+            evicted: Evictions::default(),
+            disk: DiskUse::default(),
             verified: Verifier::default(),
             retention: Retention::default(),
             stored: Stored::default(),
@@ -199,6 +218,24 @@ impl Metrics {
         set.register_with_unit("collect", "Bytes freed by garbage collection", Unit::Bytes, bytes);
         let uploads = self.collected.uploads.clone();
         set.register("collect_uploads", "Expired upload sessions removed by garbage collection", uploads);
+        let (images, bytes) = (self.evicted.images.clone(), self.evicted.bytes.clone());
+        set.register("evict_images", "Cached images removed to keep to the disk budget", images);
+        set.register_with_unit("evict", "Bytes freed by removing cached images", Unit::Bytes, bytes);
+        let disk = &self.disk;
+        for (name, help, gauge) in [
+            (
+                "disk_stored",
+                "Bytes that the registry stores, by its estimate, which is never too low",
+                &disk.stored,
+            ),
+            ("disk_budget", "Bytes that the registry may store; 0 without a budget", &disk.budget),
+            ("disk_free", "Free bytes of the file system with the data folder", &disk.free),
+            ("disk_floor", "Bytes of that file system that should stay free", &disk.floor),
+        ] {
+            set.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        }
+        let refuses = disk.refuses.clone();
+        set.register("disk_refuses_pushes", "1 while pushes are refused for want of room", refuses);
         set.register("verify_blobs", "Blobs whose bytes were verified", self.verified.blobs.clone());
         let bytes = self.verified.bytes.clone();
         set.register_with_unit("verify", "Bytes that were verified", Unit::Bytes, bytes);
@@ -248,6 +285,12 @@ impl Metrics {
         self.collected.uploads.inc_by(round.uploads);
     }
 
+    /// Counts a round of eviction.
+    pub(crate) fn evicted(&self, round: &Evicted) {
+        self.evicted.images.inc_by(round.images);
+        self.evicted.bytes.inc_by(round.bytes);
+    }
+
     /// Counts a slice of a verification.
     pub(crate) fn verified(&self, slice: &Slice) {
         self.verified.blobs.inc_by(slice.blobs);
@@ -277,6 +320,12 @@ impl Metrics {
         let deleted = registry.deleted_total().await?;
         self.stored.deleted_manifests.set(deleted.manifests);
         self.stored.deleted_bytes.set(deleted.bytes);
+        let space = registry.space();
+        self.disk.stored.set(space.stored);
+        self.disk.budget.set(space.budget.unwrap_or_default());
+        self.disk.free.set(space.free.unwrap_or_default());
+        self.disk.floor.set(space.floor.unwrap_or_default());
+        self.disk.refuses.set(u64::from(registry.refuses_pushes()));
         self.uploads_active.set(registry.active_uploads() as u64);
         self.received.inner().store(self.plane.received(), Ordering::Relaxed);
         self.sendfile.set(self.plane.sent_by_sendfile());

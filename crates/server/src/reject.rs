@@ -197,7 +197,9 @@ impl Rejection {
             Error::OtherOrigin { .. } | Error::TagProtected { .. } => {
                 Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
             }
-            Error::NoSpace(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message),
+            Error::NoSpace(_) | Error::OverBudget(_) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message)
+            }
             Error::Body(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, message)
             }

@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hythe_lifecycle::retention::Retainer;
-use hythe_lifecycle::{Collector, Verifier, repeat};
+use hythe_lifecycle::{Collector, Evicted, Evictor, Verifier, repeat};
 use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
@@ -89,6 +89,7 @@ impl Server {
                 collector: Collector::new(registry.clone()),
                 verifier: Verifier::new(registry.clone()),
                 retainer: Retainer::new(registry.clone()),
+                evictor: Evictor::new(registry.clone()),
                 registry,
                 cache,
                 metrics,
@@ -128,6 +129,11 @@ impl Server {
         let interval = move || server.options.load().collect_interval;
         let app = Arc::clone(&self.app);
         let collecting = tokio::spawn(repeat(FIRST_COLLECT, interval, async move || collect(&app).await));
+        let app = Arc::clone(&self.app);
+        let evicting = tokio::spawn(async move {
+            let mut was_full = false;
+            app.evictor.run(|round| evicted(&app, round, &mut was_full)).await;
+        });
         let (server, app) = (self.clone(), Arc::clone(&self.app));
         let scrubbing = tokio::spawn(async move {
             tokio::time::sleep(FIRST_SCRUB).await;
@@ -147,6 +153,7 @@ impl Server {
             }
         }
         collecting.abort();
+        evicting.abort();
         scrubbing.abort();
         retaining.abort();
         stopping.send_replace(true);
@@ -279,6 +286,26 @@ impl Server {
 async fn retain(app: &App, options: &ArcSwap<ServerOptions>) {
     let options = options.load_full();
     retention::run_scheduled(app, &options.retention).await;
+}
+
+/// Counts and logs a round of eviction.
+fn evicted(app: &App, round: &Evicted, was_full: &mut bool) {
+    app.metrics.evicted(round);
+    if round.images > 0 {
+        tracing::info!(
+            images = round.images,
+            bytes = round.bytes,
+            "removed cached images to keep to the disk budget"
+        );
+    }
+    match (round.is_full, std::mem::replace(was_full, round.is_full)) {
+        (true, false) => tracing::warn!(
+            "the disk budget is used up and no cached content is left to remove: pushes are refused with 507. Delete images and \
+             run `hythe gc --grace 0s`; `hythe du` shows what takes space"
+        ),
+        (false, true) => tracing::info!("there is room again: pushes are accepted"),
+        _ => {}
+    }
 }
 
 /// A scheduled round of garbage collection.

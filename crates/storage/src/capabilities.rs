@@ -56,6 +56,21 @@ pub(crate) fn sorted(mut blobs: Vec<StoredBlob>) -> Vec<StoredBlob> {
     blobs
 }
 
+/// The room of the volume that holds the blobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The size of the volume, in bytes.
+    pub size: u64,
+    /// How many bytes this process may still use of it.
+    pub free: u64,
+}
+
+/// Measures the volume that holds the blobs, for a back end that has one.
+pub trait Volume: Send + Sync {
+    /// The room of the volume now: it changes when other programs write, and when the volume grows.
+    fn room(&self) -> Result<Room>;
+}
+
 /// Makes URLs by which clients read blobs from the store itself.
 #[async_trait::async_trait]
 pub trait Presign: Send + Sync {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use hythe_oci::{Digest, UploadId};
 
-pub use capabilities::{Adopt, Adopted, ListBlobs, ListUploads, Presign, StoredBlob};
+pub use capabilities::{Adopt, Adopted, ListBlobs, ListUploads, Presign, Room, StoredBlob, Volume};
 pub use content::Content;
 pub use error::{Error, Result};
 pub use fence::{Fence, Owner};
@@ -103,6 +103,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Lists blobs, if the back end can do that without reading all that it has.
     fn blobs(&self) -> Option<&dyn ListBlobs> {
+        None
+    }
+
+    /// Measures the volume, if the blobs are on one of a known size.
+    fn volume(&self) -> Option<&dyn Volume> {
         None
     }
 

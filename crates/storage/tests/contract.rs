@@ -569,3 +569,11 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert!(matches!(error, OpenError::NotWritable { .. }));
     assert!(error.to_string().contains("--data"), "{error}");
 }
+
+#[test]
+fn a_folder_measures_its_volume_and_storage_in_memory_has_none() {
+    let (storage, _folder) = folder(Direct::Never);
+    let room = storage.volume().unwrap().room().unwrap();
+    assert!(room.size > 0 && room.free <= room.size, "{room:?}");
+    assert!(MemoryStorage::default().volume().is_none());
+}

@@ -157,7 +157,7 @@ impl Catalog {
 }
 
 /// What must follow a step.
-enum Next {
+pub(crate) enum Next {
     /// Another step.
     More,
     /// The removal of the references of a manifest that the step removed, and then another step.
@@ -166,7 +166,7 @@ enum Next {
 }
 
 /// The copy's id; `None` if no copy has this name.
-fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<i64>> {
+pub(crate) fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<i64>> {
     const FIND: &str = "SELECT id FROM repository WHERE name = ?1 AND origin <> 'local'";
     sql::first(connection, FIND, [name.as_str()], |row| row.get(0))
 }
@@ -222,24 +222,39 @@ fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cle
     Ok((cleared, if more { Next::More } else { Next::Nothing }))
 }
 
-/// The progress of removing a tag, and the content that is kept only because of that tag.
+/// The progress of removing a tag or an image, and the content that is kept only because of it.
 #[derive(Clone, Debug, Default)]
-struct Clearing {
+pub(crate) struct Clearing {
     /// The tag, until it is removed.
     tag: Option<Tag>,
+    /// The image's manifest, until all its tags are removed.
+    image: Option<i64>,
     /// Manifests to examine.
     waiting: Vec<i64>,
     /// The digests that removed manifests referenced.
     named: Vec<Digest>,
-    cleared: Cleared,
+    pub(crate) cleared: Cleared,
 }
 
 impl Clearing {
-    fn step(&mut self, connection: &Connection, repository: i64) -> rusqlite::Result<Next> {
+    /// The removal of an image with all its tags.
+    pub(crate) fn of(image: i64) -> Self {
+        Self { image: Some(image), ..Self::default() }
+    }
+
+    pub(crate) fn step(&mut self, connection: &Connection, repository: i64) -> rusqlite::Result<Next> {
         const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2 RETURNING manifest";
         if let Some(tag) = self.tag.take() {
             self.waiting = sql::all(connection, UNTAG, (repository, tag.as_str()), |row| row.get(0))?;
             self.cleared.tags = self.waiting.len() as u64;
+        }
+        if let Some(image) = self.image {
+            let tags = turns::untag_some(connection, repository, image)?;
+            self.cleared.tags += tags as u64;
+            if tags == TURN {
+                return Ok(Next::More);
+            }
+            self.waiting.extend(self.image.take());
         }
         let mut left = TURN;
         while left > 0 {

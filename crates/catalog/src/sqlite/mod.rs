@@ -8,6 +8,7 @@ mod collection;
 mod copies;
 mod deleted;
 mod error;
+mod evict;
 mod freed;
 mod glob;
 mod heads;

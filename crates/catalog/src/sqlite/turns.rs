@@ -182,14 +182,9 @@ pub(crate) fn leave_out(connection: &Connection, manifest: i64) -> rusqlite::Res
 /// Removes an existing manifest, or begins to. If the removal has [only begun](How::Begun), the caller calls again in
 /// another write.
 pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<Retired> {
-    const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
-    const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
-    let tags: Vec<String> = sql::all(connection, TAGS, (manifest, sql::limit(TURN)), |row| row.get(0))?;
-    for tag in &tags {
-        sql::run(connection, UNTAG, (repository, tag))?;
-    }
-    let retired = |how| Ok(Retired { how, tags: tags.len() as u64 });
-    if tags.len() == TURN {
+    let tags = untag_some(connection, repository, manifest)?;
+    let retired = |how| Ok(Retired { how, tags: tags as u64 });
+    if tags == TURN {
         return retired(How::Begun);
     }
     if rows(connection, manifest)? > TURN {
@@ -199,6 +194,17 @@ pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) ->
     }
     manifest_rows::delete(connection, repository, manifest)?;
     retired(How::Whole)
+}
+
+/// Removes tags of a manifest; returns how many. There may be more if these are as many as fit into a turn.
+pub(crate) fn untag_some(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<usize> {
+    const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
+    const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
+    let tags: Vec<String> = sql::all(connection, TAGS, (manifest, sql::limit(TURN)), |row| row.get(0))?;
+    for tag in &tags {
+        sql::run(connection, UNTAG, (repository, tag))?;
+    }
+    Ok(tags.len())
 }
 
 /// How many references the removal of a manifest removes. Counts at most one more than fit into a turn.

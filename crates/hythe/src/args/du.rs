@@ -11,7 +11,7 @@ Examples:
                                                compare the tags of two repositories
 
 SIZE counts each blob and manifest once. UNIQUE is what a deletion of that tag or repository alone would free: what no other
-one uses. A tag with another tag on the same image frees nothing. Untagged manifests do not count: registries do not list them.
+one uses. For a whole hythe, the disk budget, its use, and the cached images that go first follow. A tag with another tag on the same image frees nothing. Untagged manifests do not count: registries do not list them.
 The exit code is 1 if a repository could not be read. hythe still reads all others.";
 
 /// The options of `hythe du`.

@@ -1,5 +1,6 @@
 //! `hythe du`: shows how much space repositories and tags use at a registry, and what they share.
 
+mod disk;
 mod read;
 mod report;
 
@@ -98,9 +99,10 @@ async fn measure(
     registries: &Registries<'_>,
     jobs: usize,
 ) -> Result<(Registry, Vec<(String, String)>), Failure> {
-    let mut names = scope.named.clone();
+    let (mut names, mut disk) = (scope.named.clone(), None);
     if scope.is_whole {
         let client = registries.client(&scope.host)?;
+        disk = disk::read(&client).await;
         names.extend(repositories(&client).await?);
         names.sort();
         names.dedup();
@@ -134,7 +136,7 @@ async fn measure(
         }
     }
     let seen = seen.into_inner();
-    Ok((Registry::of(scope.host.clone(), scope.is_whole, found, &seen), failed))
+    Ok((Registry::of(scope.host.clone(), scope.is_whole, found, &seen).with_disk(disk), failed))
 }
 
 async fn repositories(client: &Client) -> Result<Vec<RepositoryName>, Failure> {

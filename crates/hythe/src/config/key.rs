@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hythe_oci::Authority;
+use hythe_registry::{Budget, DiskAmount};
 use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::values::Raw;
 use crate::values::read::{
-    additions, choice, count, duration, list, name, names, path, size, some, switch, texts,
+    additions, amount, budget, choice, count, duration, list, name, names, path, size, some, switch, texts,
 };
 use crate::values::{
-    Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_duration, show_size,
+    Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_amount, show_budget, show_duration,
+    show_size,
 };
 
 /// One setting. The file, variables, flags, `hythe config` and the documentation all use this definition.
@@ -46,6 +48,8 @@ pub enum Kind {
     Duration(Slot<Duration>, Duration),
     Size(Slot<u64>, u64, u64),
     Count(Slot<u64>, u64, u64),
+    Amount(Slot<DiskAmount>),
+    Budget(Slot<Budget>),
     Word(&'static dyn Word),
 }
 
@@ -127,6 +131,8 @@ impl Kind {
             Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
             Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
             Self::Count(slot, least, most) => slot.put(settings, count(raw, *least, *most)),
+            Self::Amount(slot) => slot.put(settings, amount(raw)),
+            Self::Budget(slot) => slot.put(settings, budget(raw)),
             Self::Word(word) => word.read(settings, raw),
         }
     }
@@ -149,6 +155,8 @@ impl Kind {
             Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
             Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
             Self::Count(slot, ..) => (*(slot.get)(settings)).into(),
+            Self::Amount(slot) => show_amount(*(slot.get)(settings)).into(),
+            Self::Budget(slot) => show_budget(*(slot.get)(settings)).into(),
             Self::Word(word) => word.show(settings).into(),
         }
     }
@@ -167,6 +175,8 @@ impl Kind {
             Self::Mirrors(slot) => slot.copy(from, to),
             Self::Duration(slot, _) => slot.copy(from, to),
             Self::Size(slot, ..) | Self::Count(slot, ..) => slot.copy(from, to),
+            Self::Amount(slot) => slot.copy(from, to),
+            Self::Budget(slot) => slot.copy(from, to),
             Self::Word(word) => word.copy(from, to),
         }
     }
@@ -194,6 +204,8 @@ impl Kind {
                 )
             }
             Self::Count(_, least, most) => format!("a number from {least} to {most}"),
+            Self::Amount(_) => "a size, or a share of the file system such as 5%".to_owned(),
+            Self::Budget(_) => "`auto`, a size, or a share of the file system such as 60%".to_owned(),
             Self::Word(word) => word.all(),
         }
     }
@@ -212,6 +224,7 @@ impl Kind {
             Self::Mirrors(_) => "ADDRESS:PORT=NAME",
             Self::Duration(..) => "DURATION",
             Self::Size(..) => "SIZE",
+            Self::Amount(_) | Self::Budget(_) => "SIZE|SHARE",
             Self::Count(..) => "NUMBER",
         }
     }

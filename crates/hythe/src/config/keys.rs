@@ -248,6 +248,20 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "disk.budget",
+        doc: "How much the registry may store. Above it, the server removes cached images, the least recently used first. `auto` is 80% of the file system and only removes cached images. With a size or a share, the server also refuses pushes with 507 when it stores more and has no cached image left that it may remove.",
+        kind: Kind::Budget(at!(disk.budget)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "disk.floor",
+        doc: "How much of the file system with the data folder stays free. With less, the server removes cached images, and then refuses pushes with 507. Pulls and deletes go on.",
+        kind: Kind::Amount(at!(disk.floor)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "catalog.max-page",
         doc: "The maximum number of repositories in one response of the catalog API.",
         kind: Kind::Count(at!(catalog.max_page), 1, 100_000),

@@ -5,10 +5,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hythe_oci::Authority;
+use hythe_registry::{Budget, DiskAmount};
 use serde_json::Value;
 
 use super::raw::{Raw, without_credentials};
-use super::{Addition, Choice, ValueError, parse_duration, parse_name, parse_size, show_duration, show_size};
+use super::{
+    Addition, Choice, ValueError, parse_amount, parse_budget, parse_duration, parse_name, parse_size,
+    show_duration, show_size,
+};
 
 pub(crate) fn texts<T: ToString>(items: &[T]) -> Value {
     items.iter().map(T::to_string).collect()
@@ -129,6 +133,25 @@ pub(crate) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> 
         Ok(value)
     } else {
         Err(ValueError::new(format!("it must be from {} to {}", show_size(least), show_size(most))))
+    }
+}
+
+pub(crate) fn amount(raw: &Raw) -> Result<DiskAmount, ValueError> {
+    match raw {
+        Raw::Integer(bytes) => {
+            let bytes = u64::try_from(*bytes).map_err(|_| ValueError::new("a size must not be negative"));
+            bytes.map(DiskAmount::Bytes)
+        }
+        other => parse_amount(text(other, "write a size such as \"20GiB\", or a share such as \"5%\"")?),
+    }
+}
+
+pub(crate) fn budget(raw: &Raw) -> Result<Budget, ValueError> {
+    match raw {
+        Raw::Integer(_) => amount(raw).map(Budget::Set),
+        other => {
+            parse_budget(text(other, "write `auto`, a size such as \"20GiB\", or a share such as \"60%\"")?)
+        }
     }
 }
 

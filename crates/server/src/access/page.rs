@@ -15,6 +15,8 @@ pub(crate) enum Page {
     Verification,
     /// `/api/retain`: retention by rules.
     Retention,
+    /// `/api/disk`: the disk budget.
+    Disk,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
 }
@@ -27,6 +29,7 @@ impl Page {
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
             hythe_api::path::RETAIN => Self::Retention,
+            hythe_api::path::DISK => Self::Disk,
             "/healthz" | "/livez" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
@@ -43,6 +46,7 @@ impl Page {
             Self::Collection => "gc",
             Self::Verification => "verify",
             Self::Retention => "retain",
+            Self::Disk => "disk",
             Self::Cache => "cache",
         }
     }
@@ -50,7 +54,7 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Verification | Self::Retention | Self::Cache => true,
+            Self::Collection | Self::Verification | Self::Retention | Self::Disk | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{JSON, cache, collection, content, empty, retention, verification};
+use super::{JSON, cache, collection, content, disk, empty, retention, verification};
 use crate::access::Page;
 use crate::call::Call;
 use crate::plane::Body;
@@ -36,6 +36,7 @@ pub(crate) async fn answer(call: &Call<'_>, page: Page, path: &str) -> Result<Re
         Page::Collection => collection::collect(call).await,
         Page::Verification => verification::verify(call).await,
         Page::Retention => retention::answer(call).await,
+        Page::Disk => disk::disk_get(call).await,
         Page::Cache => cache::answer(call, path).await,
         Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {
             Err(Rejection::method(call.method, "GET, HEAD"))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use hythe_oci::{Digest, DigestError, Endpoint, ManifestError, RepositoryName, UploadId};
+use hythe_registry::Space;
 
 use super::*;
 
@@ -40,6 +41,12 @@ fn the_status_line_of_a_server_error_has_its_message() {
     assert_eq!(reason(404, "no such manifest"), None);
 }
 
+/// A registry that stores more than its budget.
+fn full() -> hythe_registry::Full {
+    let space = Space { stored: 8 << 30, budget: Some(7 << 30), is_firm: true, ..Space::default() };
+    space.full().unwrap()
+}
+
 /// The number of an error's row in `table`. The exhaustive match makes a new variant fail to compile until it has a
 /// number, and the test then requires its row.
 fn variant(error: &Error) -> usize {
@@ -62,6 +69,7 @@ fn variant(error: &Error) -> usize {
         Error::Internal(_) => 15,
         Error::OtherOrigin { .. } => 16,
         Error::TagProtected { .. } => 17,
+        Error::OverBudget(_) => 18,
     }
 }
 
@@ -129,6 +137,7 @@ fn table() -> Vec<(Error, u16, ErrorCode, String)> {
             text("retain.\"*\""),
         ),
         (Error::NoSpace(text("here")), 507, ErrorCode::Unavailable, text("here")),
+        (Error::OverBudget(full()), 507, ErrorCode::Unavailable, text("budget of 7.0 GiB")),
         (Error::Body(io::ErrorKind::TimedOut.into()), 408, ErrorCode::BlobUploadInvalid, text("timed out")),
         (Error::Body(io::Error::other("cut")), 400, ErrorCode::BlobUploadInvalid, text("cut")),
         (Error::Internal(text("secret")), 500, ErrorCode::Unknown, text("X-Request-Id")),

@@ -9,6 +9,7 @@
 mod admin;
 mod any;
 mod blobs;
+mod budget;
 mod faults;
 mod listings;
 mod loads;

@@ -35,7 +35,8 @@ use parking_lot::Mutex;
 
 use crate::fence::Fences;
 use crate::{
-    Adopt, Adopted, BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Result, Storage, Upload,
+    Adopt, Adopted, BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Result, Room, Storage,
+    Upload, Volume,
 };
 use content::FileContent;
 use pace::Pace;
@@ -326,6 +327,19 @@ impl Storage for FsStorage {
 
     fn blobs(&self) -> Option<&dyn ListBlobs> {
         Some(self)
+    }
+
+    fn volume(&self) -> Option<&dyn Volume> {
+        Some(self)
+    }
+}
+
+impl Volume for FsStorage {
+    fn room(&self) -> Result<Room> {
+        let found = rustix::fs::statvfs(&*self.root)
+            .map_err(|error| Error::io("cannot measure the file system of", &self.root, error.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Room { size: bytes(found.f_blocks), free: bytes(found.f_bavail) })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::cmp::Reverse;
 
+use hythe_api::Disk;
 use hythe_oci::{Authority, Digest, RepositoryName, Tag};
 use serde_json::{Value, json};
 
+use super::disk;
 use super::read::{Read, Seen};
 use crate::console::{Printer, count_of, size, table};
 use crate::values::Output;
@@ -17,6 +19,8 @@ pub(super) struct Registry {
     repositories: Vec<Repository>,
     /// The tags of the repositories that were named, with their repository.
     rows: Vec<(RepositoryName, Row)>,
+    /// The disk budget of a hythe, if the whole registry is meant.
+    disk: Option<Disk>,
 }
 
 /// What a repository uses.
@@ -63,7 +67,12 @@ impl Registry {
             rows.extend(own.into_iter().map(|row| (repository.name.clone(), row)));
         }
         repositories.sort_by(|a, b| (Reverse(a.read.bytes), &a.name).cmp(&(Reverse(b.read.bytes), &b.name)));
-        Self { host, is_whole, bytes: seen.shares.total(), repositories, rows }
+        Self { host, is_whole, bytes: seen.shares.total(), repositories, rows, disk: None }
+    }
+
+    /// Adds the disk budget.
+    pub(super) fn with_disk(self, disk: Option<Disk>) -> Self {
+        Self { disk, ..self }
     }
 
     fn text(&self) -> String {
@@ -74,6 +83,7 @@ impl Registry {
             rows.push(["total".to_owned(), tags.to_string(), size(self.bytes), String::new()]);
             parts.push(table(["REPOSITORY", "TAGS", "SIZE", "UNIQUE"], &rows));
         }
+        parts.extend(self.disk.as_ref().map(disk::text));
         for repository in self.repositories.iter().filter(|repository| repository.with_tags) {
             let rows: Vec<[String; 4]> = self
                 .rows
@@ -124,6 +134,7 @@ impl Registry {
             "registry": self.host.to_string(),
             "whole": self.is_whole,
             "bytes": self.bytes,
+            "disk": self.disk,
             "repositories": self.repositories.iter().map(of).collect::<Vec<_>>(),
             "failed": failed.map(|(name, error)| json!({ "name": name, "error": error })).collect::<Vec<_>>(),
         })

@@ -59,6 +59,8 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
         upload_expire: settings.upload.expire,
         collect_grace: settings.collect.grace,
         protect: settings.retain.protections(),
+        disk_budget: settings.disk.budget,
+        disk_floor: settings.disk.floor,
     }
 }
 
