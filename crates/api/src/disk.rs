@@ -3,6 +3,8 @@
 use hythe_oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
+use crate::RunningIn;
+
 /// The disk budget and its use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
@@ -18,6 +20,8 @@ pub struct Disk {
     pub floor_bytes: Option<u64>,
     /// Whether pushes are refused for want of room.
     pub refuses_pushes: bool,
+    /// The clusters whose images the registry keeps.
+    pub running: Vec<RunningIn>,
     /// The cached images that were used least recently: the registry removes them first.
     pub next: Vec<EvictedNext>,
 }

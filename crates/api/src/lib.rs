@@ -9,6 +9,7 @@ pub mod parameter;
 pub mod path;
 mod retention;
 mod round;
+mod running;
 mod upstreams;
 mod verification;
 
@@ -16,5 +17,6 @@ pub use copies::{Cleared, Copies, CopyEntry};
 pub use disk::{Disk, EvictedNext};
 pub use retention::{RetainedImage, RetentionPlan, RetentionRun, RetentionSummary};
 pub use round::{Restorable, Round, Waiting};
+pub use running::{Running, RunningIn};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
 pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

@@ -15,6 +15,9 @@ pub const VERIFY: &str = "/api/verify";
 /// Shows the disk budget and its use (`GET`).
 pub const DISK: &str = "/api/disk";
 
+/// The beginning of the path by which a cluster's images are told (`PUT`); the name of the cluster follows.
+pub const RUNNING: &str = "/api/running/";
+
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
 

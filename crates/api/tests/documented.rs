@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use hythe_api::{Budget, Cleared, Copies, Disk, Round, Statistics, Upstream, Upstreams};
+use hythe_api::{Budget, Cleared, Copies, Disk, Round, Running, Statistics, Upstream, Upstreams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ fn the_documented_examples_are_read_and_written_unchanged() {
     unchanged::<Cleared>("Clearing");
     unchanged::<Round>("Collecting");
     unchanged::<Disk>("The disk budget");
+    unchanged::<Running>("Running images");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
 use hythe_catalog::{
-    BlobCommit, CachedImage, Catalog, Cleared, ManifestPush, Origin, Pull, Upload, UploadSave, UploadStart,
+    BlobCommit, CachedImage, Catalog, Cleared, ManifestPush, Origin, Pull, Running, Upload, UploadSave,
+    UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 
@@ -34,6 +35,7 @@ contract![
     an_image_that_became_local_stays,
     unreferenced_blobs_of_copies_go_at_once_and_those_of_pushes_never,
     the_stored_bytes_include_uploads_and_doomed_files_but_not_excepted_uploads,
+    what_a_cluster_runs_is_replaced_and_only_the_latest_clusters_are_kept,
 ];
 
 const COPY: &str = "up.example/app";
@@ -216,4 +218,19 @@ async fn the_stored_bytes_include_uploads_and_doomed_files_but_not_excepted_uplo
     let blobs = ("live".len() + "doomed".len()) as u64;
     assert_eq!(catalog.stored_bytes(Vec::new()).await.unwrap() - empty, blobs + 1000);
     assert_eq!(catalog.stored_bytes(vec![id, UploadId::random()]).await.unwrap() - empty, blobs);
+}
+
+async fn what_a_cluster_runs_is_replaced_and_only_the_latest_clusters_are_kept(catalog: Catalog) {
+    let told = |source: &str, content: &str, at| Running {
+        source: source.to_owned(),
+        digests: vec![digest(content), digest("pause")],
+        at,
+    };
+    for (source, content, at) in [("old", "x", 1), ("kind-a", "x", 2), ("kind-b", "y", 3), ("kind-a", "z", 4)]
+    {
+        catalog.set_running(told(source, content, at), 2).await.unwrap();
+    }
+    let all = [told("kind-a", "z", 4), told("kind-b", "y", 3)];
+    assert_eq!(catalog.running(0).await.unwrap(), all);
+    assert_eq!(catalog.running(4).await.unwrap(), all[..1]);
 }

@@ -35,7 +35,7 @@ impl Client {
         query: &[(&str, &str)],
         limit: usize,
     ) -> Result<PageAnswer, Error> {
-        self.page(Method::GET, path, query, limit).await
+        self.page(Method::GET, path, query, Bytes::new(), limit).await
     }
 
     /// Sends DELETE to a page; its answer has no more than `limit` bytes.
@@ -45,7 +45,7 @@ impl Client {
         query: &[(&str, &str)],
         limit: usize,
     ) -> Result<PageAnswer, Error> {
-        self.page(Method::DELETE, path, query, limit).await
+        self.page(Method::DELETE, path, query, Bytes::new(), limit).await
     }
 
     /// Sends POST to a page; its answer has no more than `limit` bytes.
@@ -55,7 +55,12 @@ impl Client {
         query: &[(&str, &str)],
         limit: usize,
     ) -> Result<PageAnswer, Error> {
-        self.page(Method::POST, path, query, limit).await
+        self.page(Method::POST, path, query, Bytes::new(), limit).await
+    }
+
+    /// Sends PUT with a body to a page; its answer has no more than `limit` bytes.
+    pub async fn put_page(&self, path: &str, body: Bytes, limit: usize) -> Result<PageAnswer, Error> {
+        self.page(Method::PUT, path, &[], body, limit).await
     }
 
     async fn page(
@@ -63,6 +68,7 @@ impl Client {
         method: Method,
         path: &str,
         query: &[(&str, &str)],
+        body: Bytes,
         limit: usize,
     ) -> Result<PageAnswer, Error> {
         let mut url = self.0.at(path);
@@ -71,6 +77,7 @@ impl Client {
         url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let subject = self.0.subject(format!("`{path}`"));
         let mut ask = Ask::new(method, url, Vec::new(), subject);
+        ask.body = body;
         ask.expected = ANSWERS;
         let answer = self.0.ask(ask).await?;
         Ok(PageAnswer { status: answer.status().as_u16(), bytes: answer.read(limit).await? })

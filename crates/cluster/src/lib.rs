@@ -12,6 +12,7 @@ pub mod pull;
 pub mod pulled;
 pub mod registries;
 pub mod registry;
+pub mod running;
 mod runtime;
 #[cfg(test)]
 mod sample;

@@ -114,6 +114,7 @@ pub struct Verify {
 pub struct Disk {
     pub budget: Budget,
     pub floor: DiskAmount,
+    pub keep_running: Duration,
 }
 
 /// The keys `catalog.*` and `tags.*`.
@@ -157,7 +158,11 @@ impl Default for Settings {
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             verify: Verify { interval: Duration::from_secs(30 * DAY), rate: 8 << 20 },
             retain: Retain::default(),
-            disk: Disk { budget: Budget::Auto, floor: DiskAmount::Percent(1) },
+            disk: Disk {
+                budget: Budget::Auto,
+                floor: DiskAmount::Percent(1),
+                keep_running: Duration::from_secs(7 * DAY),
+            },
             catalog: Page { max_page: 1000 },
             tags: Page { max_page: 10_000 },
             upstream: Upstreams::default(),

@@ -70,7 +70,9 @@ impl Evictor {
     }
 
     async fn remove(&self, space: &Space) -> Result<Evicted> {
-        let (goal, keep) = (space.goal(), HashSet::<Digest>::new());
+        let running = self.registry.running().await?;
+        let keep: HashSet<Digest> = running.into_iter().flat_map(|running| running.digests).collect();
+        let goal = space.goal();
         let mut evicted = Evicted::default();
         while evicted.bytes < goal {
             match self.registry.evict_unreferenced().await? {

@@ -30,6 +30,7 @@ mod reading;
 mod rebuild;
 mod replaced;
 mod retention;
+mod running;
 mod sessions;
 mod shared;
 mod space;
@@ -61,7 +62,7 @@ pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
     AgedManifest, AgedTag, Amount, CachedImage, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
     DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin,
-    Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times,
+    Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Running, Times,
     Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
@@ -101,6 +102,8 @@ pub struct RegistryOptions {
     pub disk_budget: Budget,
     /// How much of the volume stays free: with less, the registry removes cached content, and then refuses pushes.
     pub disk_floor: DiskAmount,
+    /// How long the images of a cluster are kept after the cluster last told what it runs.
+    pub running_keep: Duration,
 }
 
 impl Default for RegistryOptions {
@@ -116,6 +119,7 @@ impl Default for RegistryOptions {
             protect: Vec::new(),
             disk_budget: Budget::Auto,
             disk_floor: DiskAmount::Percent(1),
+            running_keep: Duration::from_hours(7 * 24),
         }
     }
 }

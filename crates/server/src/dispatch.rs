@@ -151,7 +151,7 @@ async fn route(
             let Grant { via, silent, mount: _, resource } = granted?;
             let (scope, mount, writes) = (Scope::new(allowed, via), None, resource.provenance_of_writes());
             let call = Call { app, options, method, headers, query, record, scope, silent, mount, writes };
-            pages::answer(&call, page, path).await
+            pages::answer(&call, page, path, body).await
         }
         Ok(Request::Preflight) => granted.map(|_| preflight(options, record, headers)),
         Ok(Request::Redirect(clean)) => granted.map(|_| redirect(record, &clean)),

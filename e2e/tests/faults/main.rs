@@ -1,5 +1,6 @@
 //! Full disks, dropped connections, restarts and dead clients: the registry stays consistent and reports what is wrong.
 
+mod budget;
 mod full_disk;
 
 use std::io::{BufReader, Read, Write};

@@ -29,6 +29,7 @@ mod repositories;
 mod reserve;
 mod restore;
 mod retention;
+mod running;
 mod schema;
 mod sql;
 mod tags;

@@ -13,6 +13,7 @@ mod kind_config;
 mod logins;
 mod logs;
 mod process;
+mod running;
 mod service;
 mod status;
 mod steps;

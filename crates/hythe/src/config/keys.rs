@@ -262,6 +262,13 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "disk.keep-running",
+        doc: "How long the server keeps the images that an attached cluster runs after the cluster was last asked. `hythe attach --watch` asks every 5 minutes.",
+        kind: Kind::Duration(at!(disk.keep_running), Duration::ZERO),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "catalog.max-page",
         doc: "The maximum number of repositories in one response of the catalog API.",
         kind: Kind::Count(at!(catalog.max_page), 1, 100_000),

@@ -17,6 +17,8 @@ pub(crate) enum Page {
     Retention,
     /// `/api/disk`: the disk budget.
     Disk,
+    /// `/api/running/…`: what clusters run.
+    Running,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
 }
@@ -26,6 +28,7 @@ impl Page {
     pub(crate) fn of(path: &str) -> Option<Self> {
         Some(match path {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
+            _ if path.starts_with(hythe_api::path::RUNNING) => Self::Running,
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
             hythe_api::path::RETAIN => Self::Retention,
@@ -47,6 +50,7 @@ impl Page {
             Self::Verification => "verify",
             Self::Retention => "retain",
             Self::Disk => "disk",
+            Self::Running => "running",
             Self::Cache => "cache",
         }
     }
@@ -54,7 +58,7 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Verification | Self::Retention | Self::Disk | Self::Cache => true,
+            Self::Collection | Self::Verification | Self::Retention | Self::Disk | Self::Running | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }

@@ -22,7 +22,10 @@ pub(crate) async fn manifest_get(
     let bytes = async { copy.manifest_bytes(&found.value).await.map_err(|error| refuse(&error)) };
     let mut response = manifests::respond(call, &found.value, bytes).await?;
     let is_get = *call.method == Method::GET;
-    copy.record_pull(reference, &found.value, is_get);
+    // A look at the cache, such as that of `hythe du`, must not change which image is evicted next.
+    if call.silent.is_none() {
+        copy.record_pull(reference, &found.value, is_get);
+    }
     if is_get {
         copy.prefetch(&found.value);
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Response};
-use hythe_api::{Disk, EvictedNext};
+use hythe_api::{Disk, EvictedNext, RunningIn};
 
 use super::json;
 use crate::call::Call;
@@ -29,15 +29,19 @@ pub(crate) async fn disk_get(call: &Call<'_>) -> Result<Response<Body>, Rejectio
         if provenance.is_some_and(|provenance| visible.shows(&provenance)) && next.len() < NEXT {
             next.push(EvictedNext {
                 bytes: registry.cached_size(&image).await.map_err(failed)?,
-                last_use: UNIX_EPOCH
-                    .checked_add(Duration::from_millis(image.last_use.max(0).cast_unsigned()))
-                    .and_then(timestamp),
+                last_use: time(image.last_use),
                 repository: image.repository,
                 tag: image.tag,
                 digest: image.digest,
             });
         }
     }
+    let running = registry.running().await.map_err(failed)?;
+    let running = running.into_iter().map(|running| RunningIn {
+        digests: running.digests.len() as u64,
+        source: running.source,
+        told: time(running.at),
+    });
     Ok(json(&Disk {
         stored_bytes: space.stored,
         budget_bytes: space.budget,
@@ -45,6 +49,12 @@ pub(crate) async fn disk_get(call: &Call<'_>) -> Result<Response<Body>, Rejectio
         free_bytes: space.free,
         floor_bytes: space.floor,
         refuses_pushes: registry.refuses_pushes(),
+        running: running.collect(),
         next,
     }))
+}
+
+/// A time of the catalog in RFC 3339's format.
+fn time(millis: i64) -> Option<String> {
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis.max(0).cast_unsigned())).and_then(timestamp)
 }

@@ -10,6 +10,7 @@ pub(crate) mod manifests;
 mod multipart;
 pub(crate) mod pages;
 pub(crate) mod retention;
+pub(crate) mod running;
 pub(crate) mod uploads;
 pub(crate) mod verification;
 

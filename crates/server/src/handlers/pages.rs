@@ -3,10 +3,10 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{JSON, cache, collection, content, disk, empty, retention, verification};
+use super::{JSON, cache, collection, content, disk, empty, retention, running, verification};
 use crate::access::Page;
 use crate::call::Call;
-use crate::plane::Body;
+use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,7 +29,12 @@ pub(crate) fn extensions() -> Response<Body> {
 }
 
 /// Pages outside `/v2/`.
-pub(crate) async fn answer(call: &Call<'_>, page: Page, path: &str) -> Result<Response<Body>, Rejection> {
+pub(crate) async fn answer(
+    call: &Call<'_>,
+    page: Page,
+    path: &str,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
     let _ = call.record.page.set(page.kind());
     let registry = |error| Rejection::registry(&error, None);
     match page {
@@ -37,6 +42,7 @@ pub(crate) async fn answer(call: &Call<'_>, page: Page, path: &str) -> Result<Re
         Page::Verification => verification::verify(call).await,
         Page::Retention => retention::answer(call).await,
         Page::Disk => disk::disk_get(call).await,
+        Page::Running => running::running_put(call, path, body).await,
         Page::Cache => cache::answer(call, path).await,
         Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {
             Err(Rejection::method(call.method, "GET, HEAD"))

@@ -3,7 +3,7 @@
 use hythe_oci::ErrorCode;
 use hythe_registry::{Budget, DiskAmount};
 use hythe_testing::{ImageBuilder, Manifest, Setup, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
@@ -83,6 +83,8 @@ fn the_page_shows_the_budget_and_names_the_next_images() {
     let images = images(&world, 2);
     pull(&world, 1, &images[1]);
     pull(&world, 0, &images[0]);
+    let look = world.client().get(format!("/v2/{UPSTREAM}/app1/manifests/v1"));
+    look.header("cache-control", "only-if-cached").send().expect(200);
     let page = disk(&world);
     assert_eq!((&page["budget_bytes"], &page["refuses_pushes"]), (&BUDGET.into(), &false.into()));
     assert!(
@@ -159,4 +161,48 @@ fn an_image_that_a_client_still_reads_is_not_evicted() {
     }
     assert!(pull(&world, 0, &images[0]), "the image was evicted while a client read it");
     drop(reading);
+}
+
+#[test]
+fn an_image_that_a_cluster_runs_is_not_evicted_until_the_cluster_has_told_nothing_for_long() {
+    let world = World::with(bounded);
+    let images = images(&world, 24);
+    for image in &images[..2] {
+        let number = images.iter().position(|other| other.digest() == image.digest()).unwrap();
+        pull(&world, number, image);
+    }
+    // As a node tells: one image by its manifest, the other one by its config.
+    let running = json!({ "digests": [images[0].digest(), digest(&images[1].blobs[0])] });
+    world.client().put("/api/running/kind-dev").body(running.to_string()).send().expect(200);
+    let told = &disk(&world)["running"][0];
+    assert_eq!((&told["source"], &told["digests"]), (&"kind-dev".into(), &2.into()));
+    for (number, image) in images.iter().enumerate().take(12).skip(2) {
+        pull(&world, number, image);
+    }
+    assert!(
+        pull(&world, 0, &images[0]) && pull(&world, 1, &images[1]),
+        "an image that a cluster runs was evicted"
+    );
+    world.registry.pass(std::time::Duration::from_hours(8 * 24));
+    assert_eq!(disk(&world)["running"], json!([]));
+    for (number, image) in images.iter().enumerate().skip(12) {
+        pull(&world, number, image);
+    }
+    assert!(!pull(&world, 0, &images[0]), "the cluster has told nothing for 8 days");
+}
+
+#[test]
+fn a_cluster_is_told_by_a_plain_name_and_a_bounded_list_of_digests() {
+    let world = World::new();
+    let put = |path: &str, body: String| world.client().put(path).body(body).send();
+    let list = json!({ "digests": [digest(b"x")] }).to_string();
+    put("/api/running/kind-dev", list.clone()).expect(200);
+    for path in ["/api/running/", "/api/running/a/b", "/api/running/a%20b"] {
+        put(path, list.clone()).expect_error(400, ErrorCode::Unsupported);
+    }
+    put("/api/running/a", "[]".to_owned()).expect_error(400, ErrorCode::Unsupported);
+    put("/api/running/a", r#"{"digests":["sha256:short"]}"#.to_owned())
+        .expect_error(400, ErrorCode::Unsupported);
+    put("/api/running/a", " ".repeat(300 << 10)).expect_error(400, ErrorCode::Unsupported);
+    world.client().get("/api/running/kind-dev").send().expect(405);
 }

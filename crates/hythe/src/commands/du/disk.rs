@@ -33,6 +33,9 @@ pub(super) fn text(disk: &Disk) -> String {
             "pushes are refused until there is room: delete images, then `hythe gc --grace 0s`".to_owned(),
         );
     }
+    for cluster in &disk.running {
+        lines.push(format!("kept: the images that {} runs", cluster.source));
+    }
     if !disk.next.is_empty() {
         let now = SystemTime::now();
         let rows: Vec<[String; 3]> = disk.next.iter().map(|image| row(image, now)).collect();
@@ -57,6 +60,8 @@ fn row(image: &EvictedNext, now: SystemTime) -> [String; 3] {
 
 #[cfg(test)]
 mod tests {
+    use hythe_api::RunningIn;
+
     use super::*;
 
     #[test]
@@ -75,6 +80,7 @@ mod tests {
             free_bytes: Some(3 << 30),
             floor_bytes: Some(1 << 30),
             refuses_pushes: true,
+            running: vec![RunningIn { source: "kind-dev".to_owned(), digests: 12, told: None }],
             next: vec![image],
         };
         let text = text(&disk);
@@ -82,6 +88,7 @@ mod tests {
             "2.0 GiB of a budget of 1.0 GiB",
             "3.0 GiB of 8.0 GiB free",
             "hythe gc --grace 0s",
+            "kind-dev",
             "docker.io/library/redis:7",
         ] {
             assert!(text.contains(part), "`{part}` is not in:\n{text}");

@@ -4,7 +4,7 @@ use hythe_cluster::attach::{self, Wiring};
 
 use super::attached::attach_all;
 use super::chosen::{named, unnamed};
-use super::{Steps, clients, in_cluster, logins, registry, wiring};
+use super::{Steps, clients, in_cluster, logins, registry, running, wiring};
 use crate::args::AttachArgs;
 use crate::commands::engine::connect;
 use crate::commands::runtime::run;
@@ -37,6 +37,7 @@ pub(in crate::commands) fn attach(
                         ended?;
                         attach::Ended::Engine
                     }
+                    never = running::keep_telling(&engine, &wiring.registry) => match never {},
                 };
                 if ended == attach::Ended::Engine {
                     break;
@@ -62,6 +63,9 @@ pub(in crate::commands) fn attach(
                 attach::welcome(&engine, &cluster).await?;
             }
             is_well &= attach::attach(&engine, &cluster, &wiring, &report).await?;
+        }
+        if !args.dry_run {
+            running::tell(&engine, &wiring.registry).await;
         }
         steps.tell(args.dry_run, is_well, printer)
     })

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::logins::given_to;
-use super::{Steps, kubeconfig, upstream_names};
+use super::{Steps, kubeconfig, running, upstream_names};
 use crate::args::UpArgs;
 use crate::commands::engine::connect;
 use crate::commands::runtime::{Work, runtime};
@@ -59,6 +59,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
         tokio::select! {
             ended = started.serve(later) => ended,
             never = wire(&engine, &wiring, printer), if !args.no_attach => match never {},
+            never = running::keep_telling(&engine, &settings), if !args.no_attach => match never {},
         }
     })
 }

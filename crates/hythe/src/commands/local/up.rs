@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::attached::{Attached, attach_every};
 use super::logins::Handed;
-use super::{Steps, confirmed, process, service, upstreams, wiring};
+use super::{Steps, confirmed, process, running, service, upstreams, wiring};
 use crate::args::UpArgs;
 use crate::commands::engine::connect;
 use crate::commands::runtime::run;
@@ -92,6 +92,9 @@ pub(in crate::commands) fn up(
             data["registry"] = json!(settings);
             data
         });
+        if !args.dry_run && !args.no_attach {
+            running::tell(&engine, &settings).await;
+        }
         if args.watch && !args.dry_run {
             let service = service::install(&settings.name, engine.address(), environment)?;
             printer.note(format_args!("a service attaches new nodes: {service}"));

@@ -61,6 +61,7 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
         protect: settings.retain.protections(),
         disk_budget: settings.disk.budget,
         disk_floor: settings.disk.floor,
+        running_keep: settings.disk.keep_running,
     }
 }
 
