@@ -5,6 +5,7 @@
 
 mod copies;
 mod disk;
+mod lease;
 pub mod parameter;
 pub mod path;
 mod retention;
@@ -15,8 +16,9 @@ mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
 pub use disk::{Disk, EvictedNext};
+pub use lease::{Lease, Leases};
 pub use retention::{RetainedImage, RetentionPlan, RetentionRun, RetentionSummary};
-pub use round::{Restorable, Round, Waiting};
+pub use round::{Held, Restorable, Round, Waiting};
 pub use running::{Running, RunningIn};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
 pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

@@ -26,3 +26,9 @@ pub const REPOSITORY: &str = "repository";
 
 /// The id of the retention plan that the client confirms.
 pub const CONFIRM: &str = "confirm";
+
+/// The purpose of a lease, such as `backup`.
+pub const PURPOSE: &str = "purpose";
+
+/// The program that takes a lease, as it describes itself.
+pub const HOLDER: &str = "holder";

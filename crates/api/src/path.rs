@@ -18,6 +18,9 @@ pub const DISK: &str = "/api/disk";
 /// The beginning of the path by which a cluster's images are told (`PUT`); the name of the cluster follows.
 pub const RUNNING: &str = "/api/running/";
 
+/// Lists the leases (`GET`) and takes one (`POST`). The page of each lease is below: renews it (`PUT`), ends it (`DELETE`).
+pub const LEASES: &str = "/api/leases";
+
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
 

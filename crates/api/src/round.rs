@@ -18,6 +18,9 @@ pub struct Round {
     pub blobs: u64,
     /// The size of these blobs together, in bytes.
     pub bytes: u64,
+    /// The unreferenced blobs that a lease kept; `None` if no lease kept any.
+    #[serde(default)]
+    pub held: Option<Held>,
     /// The unreferenced content that the round kept, because it was used within the grace period.
     pub waiting: Waiting,
     /// The deleted content that can still be restored.
@@ -36,6 +39,21 @@ pub struct Restorable {
     pub bytes: u64,
     /// When a round can remove the last of it, in RFC 3339's format; `None` if there is none.
     pub until: Option<String>,
+}
+
+/// Unreferenced local blobs that a lease keeps from being removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lease's purpose, such as `backup`.
+    pub purpose: String,
+    /// The program that holds the lease.
+    pub holder: String,
+    /// When the lease ends unless it is renewed, in RFC 3339's format.
+    pub until: Option<String>,
+    /// How many blobs it keeps.
+    pub blobs: u64,
+    /// The size of these blobs together, in bytes.
+    pub bytes: u64,
 }
 
 /// Unreferenced content whose grace period is not over.

@@ -2,6 +2,8 @@
 
 use hythe_oci::Digest;
 
+use crate::Lease;
+
 /// The link after which the collector continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCursor {
@@ -18,6 +20,8 @@ pub struct Collected {
     pub blobs: u64,
     /// Bytes of those files.
     pub bytes: u64,
+    /// The lease that kept local blobs from being removed, if one did.
+    pub held: Option<Lease>,
     /// Where the next step begins; `None` if this was the last.
     pub next: Option<LinkCursor>,
 }

@@ -14,6 +14,7 @@ mod copies;
 mod deleted;
 mod error;
 mod evict;
+mod leases;
 mod lines;
 mod manifests;
 mod origin;
@@ -39,6 +40,7 @@ pub use deleted::{
 };
 pub use error::{Error, OpenError, Result};
 pub use evict::CachedImage;
+pub use leases::Lease;
 pub use lines::{DamagedLine, Lines, write_line};
 pub use manifests::{ManifestDeleted, ManifestHead, ManifestPush, ManifestPushed, Protects};
 pub use origin::{Origin, Provenance};

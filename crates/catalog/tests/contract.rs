@@ -777,7 +777,7 @@ async fn the_collector_removes_unused_and_unreferenced_blobs(catalog: Catalog) {
     catalog.forget_doomed(catalog.doomed(None, 10).await.unwrap()).await.unwrap();
     push(&catalog, ManifestPush { now: 1, ..manifest("a", "{}", &["layer"], &[]) }).await;
     let collected = catalog.collect(500, None, 100).await.unwrap();
-    assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
+    assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, ..Collected::default() });
     let linked =
         async |name, content| catalog.blob(&repository(name), &digest(content)).await.unwrap().is_some();
     assert!(linked("a", "layer").await, "a manifest references the blob");
@@ -1115,7 +1115,7 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
     assert_eq!(catalog.delete_untagged(i64::MAX, promise, 1000).await.unwrap(), 1);
     let purged = catalog.purge_deleted(i64::MAX, i64::MAX, promise, 10).await.unwrap();
     assert_eq!(purged, Purged { manifests: 1, ..Purged::default() });
-    assert_eq!(catalog.collect_early(i64::MAX, promise, None, 100).await.unwrap().links, 2);
+    assert_eq!(catalog.collect_early(i64::MAX, promise, 2000, None, 100).await.unwrap().links, 2);
     assert!(!catalog.repository_exists(&repository("a")).await.unwrap());
     let sparse =
         |content, blobs: &[&str]| ManifestPush { require_blobs: false, ..manifest("a", content, blobs, &[]) };
@@ -1135,7 +1135,7 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
     assert_eq!(catalog.push_manifest(index).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
     // After a time the note is forgotten.
     catalog.delete_manifest(&repository("a"), &digest("image")).await.unwrap();
-    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 2000 }), None, 100).await.unwrap();
+    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 2000 }), 2000, None, 100).await.unwrap();
     catalog.forget_freed(2000).await.unwrap();
     let again = sparse("again", &["relied on"]);
     assert!(matches!(catalog.push_manifest(again.clone()).await.unwrap(), ManifestPushed::BlobsUnknown(_)));
@@ -1145,7 +1145,7 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
 
 async fn a_note_of_an_early_round_lasts_as_long_as_a_use_after_the_round_had_begun(catalog: Catalog) {
     push_blob(&catalog, "a", "used late", 1500).await;
-    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 1000 }), None, 100).await.unwrap();
+    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 1000 }), 1000, None, 100).await.unwrap();
     catalog.forget_freed(1500).await.unwrap();
     let image = ManifestPush { require_blobs: false, ..manifest("a", "image", &["used late"], &[]) };
     let missed = ManifestPushed::BlobsUnknown(vec![digest("used late")]);

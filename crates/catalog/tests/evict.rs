@@ -91,6 +91,7 @@ fn manifest(repository: &str, content: &str, now: i64) -> ManifestPush {
         require_blobs: false,
         manifests: Vec::new(),
         tags: Vec::new(),
+        protected: Vec::new(),
         now,
     }
 }
@@ -138,7 +139,7 @@ async fn the_image_that_was_pulled_longest_ago_comes_first_and_pushed_ones_never
 
 async fn an_index_is_as_recent_as_the_latest_pull_of_a_manifest_that_it_lists(catalog: Catalog) {
     let child = image(&catalog, COPY, "child", 1).await;
-    catalog.delete_tag(&name(COPY), &"child".parse().unwrap()).await.unwrap();
+    catalog.delete_tag(&name(COPY), &"child".parse().unwrap(), 1).await.unwrap();
     let mut index = manifest(COPY, "index", 2);
     index.manifests = vec![child];
     index.tags = vec!["index".parse().unwrap()];

@@ -179,7 +179,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 9 });
     let said = error.to_string();
     assert!(
-        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 9"),
+        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 11"),
         "{said}"
     );
     assert_eq!(fs::read(&path).unwrap(), before);

@@ -20,6 +20,7 @@ pub struct PageAnswer {
 /// The statuses that a page may answer with on purpose. Others are errors that any request can meet.
 const ANSWERS: &[StatusCode] = &[
     StatusCode::OK,
+    StatusCode::NO_CONTENT,
     StatusCode::BAD_REQUEST,
     StatusCode::FORBIDDEN,
     StatusCode::NOT_FOUND,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hythe_registry::{Amount, DeletedTotal, Due, Registry, Result};
+use hythe_registry::{Amount, DeletedTotal, Due, Lease, Registry, Result};
 use tokio::sync::Mutex;
 
 /// How many deleted manifests one step purges: their files are removed after each step.
@@ -39,10 +39,14 @@ pub struct Collected {
 }
 
 /// How much a requested garbage collection removed, and how much it left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CollectedNow {
     /// How much it removed, or would have removed.
     pub collected: Collected,
+    /// The lease that kept unused local blobs from being removed, if one did.
+    pub held: Option<Lease>,
+    /// The blobs that it kept.
+    pub held_blobs: Amount,
     /// Unused blobs whose grace period is not over.
     pub waiting: Amount,
     /// Manifests that nothing leads to and whose grace period is not over, if their removal was requested.
@@ -69,47 +73,56 @@ impl Collector {
 
     /// Collects garbage: expired uploads, unused blobs, and files that earlier collections could not remove.
     pub async fn collect(&self) -> Result<Collected> {
-        self.collect_due(self.registry.due(None)).await
+        self.collect_due(self.registry.due(None)).await.map(|(collected, _)| collected)
     }
 
     /// Collects garbage on request. The configured grace period applies, unless the request gives another.
     pub async fn collect_now(&self, collection: Collection) -> Result<CollectedNow> {
         let Collection { untagged, dry_run, grace } = collection;
         let due = self.registry.due(grace);
-        let mut collected = Collected::default();
-        if !dry_run {
+        let (mut collected, held) = if dry_run {
+            (Collected::default(), self.registry.leases().await?.into_iter().next())
+        } else {
             let manifests = if untagged { self.remove_untagged(due).await? } else { 0 };
-            collected = Collected { manifests, ..self.collect_due(due).await? };
-        }
+            let (collected, held) = self.collect_due(due).await?;
+            (Collected { manifests, ..collected }, held)
+        };
         let unused = self.registry.unused(due, untagged).await?;
+        let held_blobs = if held.is_some() { unused.due } else { Amount::default() };
         if dry_run {
             (collected.manifests, collected.purged) = (unused.due_manifests, unused.due_deleted);
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
         }
         let (waiting, waiting_manifests) = (unused.waiting, unused.waiting_manifests);
         let (due, deleted) = (unused.last_due, unused.deleted);
-        Ok(CollectedNow { collected, waiting, waiting_manifests, due, deleted })
+        Ok(CollectedNow { collected, held, held_blobs, waiting, waiting_manifests, due, deleted })
     }
 
-    async fn collect_due(&self, due: Due) -> Result<Collected> {
+    /// Collects what is due. Also returns the lease that kept some of it, if one did.
+    async fn collect_due(&self, due: Due) -> Result<(Collected, Option<Lease>)> {
         let _alone = self.collecting.lock().await;
         let mut collected =
             Collected { uploads: self.registry.expire_uploads().await?, ..Collected::default() };
         self.registry.forget_old().await?;
         self.purge(due, &mut collected).await?;
-        let mut cursor = None;
+        let (mut cursor, mut held) = (None, None);
         loop {
             let step = self.registry.remove_unused(due, cursor).await?;
             collected.links += step.links;
             collected.blobs += step.blobs;
             collected.bytes += step.bytes;
+            held = step.held.or(held);
             match step.next {
                 Some(next) => cursor = Some(next),
-                None => return Ok(collected),
+                None => break,
             }
             // Each step reads on the caller's thread: other requests of this thread run in between.
             tokio::task::yield_now().await;
         }
+        if let Some(Lease { purpose, holder, .. }) = &held {
+            tracing::info!(%purpose, %holder, "garbage collection kept unreferenced local blobs, because a lease holds them; a later round removes them");
+        }
+        Ok((collected, held))
     }
 
     /// Removes for good the deleted manifests whose grace period is over.

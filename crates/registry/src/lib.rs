@@ -20,6 +20,7 @@ mod growing;
 mod hashing;
 mod ingest;
 mod joined;
+mod leases;
 mod listings;
 mod manifests;
 mod parked;
@@ -61,7 +62,7 @@ pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
     AgedManifest, AgedTag, Amount, CachedImage, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
-    DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin,
+    DeletedManifest, DeletedTotal, Dependant, Incomplete, Lease, Lines, LinkCursor, Listing, MountFrom, Origin,
     Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Running, Times,
     Visible, write_line,
 };

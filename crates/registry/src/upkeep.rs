@@ -67,7 +67,7 @@ impl Registry {
     /// Removes links to unused blobs from the one after `cursor` on, and the blobs that have no other link. The result
     /// says where the next step begins.
     pub async fn remove_unused(&self, due: Due, cursor: Option<LinkCursor>) -> Result<Step> {
-        let step = self.0.catalog.collect_early(due.before, due.promise, cursor, STEP).await?;
+        let step = self.0.catalog.collect_early(due.before, due.promise, self.0.now(), cursor, STEP).await?;
         remove_doomed(&self.0).await?;
         Ok(step)
     }

@@ -83,6 +83,7 @@ pub(crate) struct Metrics {
     stored: Stored,
     uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
+    leases: Gauge<u64, AtomicU64>,
     longest_write: Gauge<f64, AtomicU64>,
     resident: Gauge<u64, AtomicU64>,
 }
@@ -157,6 +158,7 @@ impl Metrics {
             stored: Stored::default(),
             uploads_active: Gauge::default(),
             sendfile: Gauge::default(),
+            leases: Gauge::default(),
             longest_write: Gauge::default(),
             resident: Gauge::default(),
         };
@@ -254,6 +256,7 @@ impl Metrics {
             Unit::Seconds,
             last_run,
         );
+        set.register("leases", "Leases that keep local blobs from being removed", self.leases.clone());
         let longest = self.longest_write.clone();
         set.register_with_unit(
             "catalog_longest_write",
@@ -326,6 +329,7 @@ impl Metrics {
         self.disk.free.set(space.free.unwrap_or_default());
         self.disk.floor.set(space.floor.unwrap_or_default());
         self.disk.refuses.set(u64::from(registry.refuses_pushes()));
+        self.leases.set(registry.leases().await?.len() as u64);
         self.uploads_active.set(registry.active_uploads() as u64);
         self.received.inner().store(self.plane.received(), Ordering::Relaxed);
         self.sendfile.set(self.plane.sent_by_sendfile());

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::writer::Durability;
-use super::{Catalog, blobs, freed, repositories, sql};
+use super::{Catalog, blobs, freed, leases, repositories, sql};
 use crate::{Collected, LinkCursor, Promise, Result};
 
 /// The most links that one write removes, so that pushes never wait long for the collector.
@@ -16,6 +16,8 @@ pub(crate) struct Unlink {
     pub(crate) before: i64,
     /// What clients may rely on, if some of it is due.
     pub(crate) promise: Option<Promise>,
+    /// The current time, at which a lease lives or has ended. Without it, every lease counts as living.
+    pub(crate) now: Option<i64>,
 }
 
 impl Catalog {
@@ -24,16 +26,19 @@ impl Catalog {
     /// that removes a link checks it again, so a push or a touch in between keeps the link. Durable: the caller may
     /// remove a file only if no power loss can bring its row back.
     pub async fn collect(&self, before: i64, after: Option<LinkCursor>, limit: usize) -> Result<Collected> {
-        self.collect_early(before, None, after, limit).await
+        self.collect_early(before, None, before, after, limit).await
     }
 
     /// Like [`collect`](Self::collect), but `before` may be so late that clients rely on some of the removed blobs, as
     /// `promise` says. Each such removal is noted, and a manifest that references the blob is refused until the blob is
     /// pushed again.
+    ///
+    /// While a [lease](crate::Lease) lives at `now`, local repositories keep their links, and so their blobs.
     pub async fn collect_early(
         &self,
         before: i64,
         promise: Option<Promise>,
+        now: i64,
         after: Option<LinkCursor>,
         limit: usize,
     ) -> Result<Collected> {
@@ -44,7 +49,7 @@ impl Catalog {
             let step = move |connection: &Connection| {
                 let mut removed = Collected::default();
                 for link in &batch {
-                    remove(connection, link, Unlink { before, promise }, &mut removed)?;
+                    remove(connection, link, Unlink { before, promise, now: Some(now) }, &mut removed)?;
                 }
                 Ok(removed)
             };
@@ -52,6 +57,7 @@ impl Catalog {
             collected.links += removed.links;
             collected.blobs += removed.blobs;
             collected.bytes += removed.bytes;
+            collected.held = removed.held.or(collected.held);
         }
         Ok(collected)
     }
@@ -77,7 +83,7 @@ fn candidates(
     Ok((looked_at.into_iter().map(|(link, _)| link).collect(), next))
 }
 
-/// Removes a link that is due, if no manifest of its repository references its blob.
+/// Removes a link that is due, if no manifest of its repository references its blob, and no lease holds it.
 pub(crate) fn remove(
     connection: &Connection,
     link: &LinkCursor,
@@ -85,12 +91,17 @@ pub(crate) fn remove(
     removed: &mut Collected,
 ) -> rusqlite::Result<()> {
     const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
-        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2) RETURNING last_use";
-    let Unlink { before, promise } = unlink;
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2)
+        AND NOT (?4 AND EXISTS (SELECT 1 FROM repository WHERE id = ?1 AND origin = 'local')) RETURNING last_use";
+    let Unlink { before, promise, now } = unlink;
     let digest = link.digest.to_string();
-    let last_use =
-        sql::first(connection, REMOVE, (link.repository, &digest, before), |row| row.get::<_, i64>(0))?;
-    let Some(last_use) = last_use else { return Ok(()) };
+    let lease = leases::holds(connection, now)?;
+    let params = (link.repository, &digest, before, lease.is_some());
+    let last_use = sql::first(connection, REMOVE, params, |row| row.get::<_, i64>(0))?;
+    let Some(last_use) = last_use else {
+        removed.held = lease.or(removed.held.take());
+        return Ok(());
+    };
     if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
         freed::note(connection, link.repository, &digest, promise.noted(last_use))?;
     }

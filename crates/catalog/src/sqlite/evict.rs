@@ -156,10 +156,12 @@ impl Catalog {
         let mut removed = Collected::default();
         for batch in links.await?.chunks(BATCH) {
             let batch = batch.to_vec();
+            // The time does not matter: leases keep only blobs of local repositories.
+            let unlink = Unlink { before, promise: None, now: None };
             let step = move |connection: &Connection| {
                 let mut removed = Collected::default();
                 for link in &batch {
-                    collection::remove(connection, link, Unlink { before, promise: None }, &mut removed)?;
+                    collection::remove(connection, link, unlink, &mut removed)?;
                 }
                 Ok(removed)
             };

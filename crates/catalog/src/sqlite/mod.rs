@@ -15,6 +15,7 @@ mod heads;
 mod history;
 mod home;
 mod imports;
+mod leases;
 mod manifest_rows;
 mod manifests;
 mod origin;

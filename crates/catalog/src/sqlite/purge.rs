@@ -29,7 +29,8 @@ impl Catalog {
         promise: Option<Promise>,
         most: usize,
     ) -> Result<Purged> {
-        let unlink = Unlink { before: used_before, promise };
+        // A blob that a lease holds is left to the next step of the collector, which knows the time.
+        let unlink = Unlink { before: used_before, promise, now: None };
         let mut purged = Purged::default();
         loop {
             let left = most.saturating_sub(usize::try_from(purged.manifests).unwrap_or(usize::MAX));

@@ -15,7 +15,7 @@ pub(crate) const MEMORY: &str = ":memory:";
 
 /// The migrations. The first makes version 1 of the schema from an empty file, each other one the version after. A
 /// published migration is never edited.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
     include_str!("migrations/0003_private.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_undo.sql"),
     include_str!("migrations/0009_retention.sql"),
     include_str!("migrations/0010_running.sql"),
+    include_str!("migrations/0011_lease.sql"),
 ];
 
 /// The latest version of the schema. A file has its version in `PRAGMA user_version`.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
-use hythe_api::{Restorable, Round, Waiting};
+use hythe_api::{Held, Restorable, Round, Waiting};
 use hythe_lifecycle::{Collection, Collector};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -114,9 +114,21 @@ fn sentence(round: &Round, dry_run: bool, now: SystemTime) -> String {
     if round.uploads > 0 {
         parts.push(format!("ended {}", count_of(round.uploads, "expired upload")));
     }
-    let did = parts.join(", ");
-    let kept = [waits(&round.waiting, now), restorable(&round.restorable, now)];
-    [Some(did)].into_iter().chain(kept).flatten().collect::<Vec<_>>().join("\n")
+    let held = round.held.as_ref().map(holds);
+    let kept = [held, waits(&round.waiting, now), restorable(&round.restorable, now)];
+    [Some(parts.join(", "))].into_iter().chain(kept).flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// The garbage that a lease keeps, and whose lease it is.
+fn holds(held: &Held) -> String {
+    let Held { purpose, holder, until, blobs, bytes } = held;
+    let until =
+        until.as_ref().map(|until| format!(", until {until} unless it is renewed")).unwrap_or_default();
+    format!(
+        "kept for now, because a {purpose} ({holder}) reads it{until}: {} ({})",
+        count_of(*blobs, "blob"),
+        size(*bytes)
+    )
 }
 
 /// The garbage that is kept for its grace period, and how long it is kept; `None` if there is none.
@@ -171,6 +183,19 @@ mod tests {
             Round { waiting, ..round }
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_hours(23);
+        let held = Held {
+            purpose: "backup".to_owned(),
+            holder: "nightly at build-1".to_owned(),
+            until: Some("1970-01-01T23:10:00Z".to_owned()),
+            blobs: 1,
+            bytes: 4096,
+        };
+        assert_eq!(
+            sentence(&Round { held: Some(held), ..round(0, waiting(0)) }, false, now),
+            "freed 1.0 KiB (2 blobs), ended 1 expired upload\n\
+             kept for now, because a backup (nightly at build-1) reads it, until 1970-01-01T23:10:00Z unless it is renewed: \
+             1 blob (4.0 KiB)"
+        );
         assert_eq!(
             sentence(&round(0, waiting(0)), false, now),
             "freed 1.0 KiB (2 blobs), ended 1 expired upload"

@@ -127,6 +127,8 @@ mod tests {
             ("/readyz", OtherRead, OtherWrite),
             ("/metrics", OtherRead, OtherWrite),
             ("/api/gc", ReadPage, WritePage),
+            ("/api/leases", ReadPage, WritePage),
+            ("/api/leases/0123", ReadPage, WritePage),
             ("/api/verify", ReadPage, WritePage),
             ("/api/retain", ReadPage, WritePage),
             ("/api/cache/copies", ReadPage, WritePage),
@@ -141,5 +143,6 @@ mod tests {
             }
         }
         assert_eq!(Page::of("/api/unknown"), None);
+        assert_eq!(Page::of("/api/leasesx"), None);
     }
 }

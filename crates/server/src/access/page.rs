@@ -11,6 +11,8 @@ pub(crate) enum Page {
     Metrics,
     /// `/api/gc`: garbage collection.
     Collection,
+    /// `/api/leases…`: leases.
+    Leases,
     /// `/api/verify`: verification of stored content.
     Verification,
     /// `/api/retain`: retention by rules.
@@ -29,6 +31,7 @@ impl Page {
         Some(match path {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
             _ if path.starts_with(hythe_api::path::RUNNING) => Self::Running,
+            _ if is_at_or_below(path, hythe_api::path::LEASES) => Self::Leases,
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
             hythe_api::path::RETAIN => Self::Retention,
@@ -47,6 +50,7 @@ impl Page {
             Self::Ready => "ready",
             Self::Metrics => "metrics",
             Self::Collection => "gc",
+            Self::Leases => "leases",
             Self::Verification => "verify",
             Self::Retention => "retain",
             Self::Disk => "disk",
@@ -58,8 +62,13 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Verification | Self::Retention | Self::Disk | Self::Running | Self::Cache => true,
+            Self::Collection | Self::Leases | Self::Verification | Self::Retention | Self::Disk | Self::Running | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }
+}
+
+/// Whether a path is that of a page, or of a page below it.
+fn is_at_or_below(path: &str, page: &str) -> bool {
+    path.strip_prefix(page).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }

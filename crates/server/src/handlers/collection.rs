@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Response};
-use hythe_api::{Restorable, Round, Waiting, parameter};
+use hythe_api::{Held, Restorable, Round, Waiting, parameter};
 use hythe_lifecycle::{CollectedNow, Collection};
 use hythe_oci::ErrorCode;
 use hythe_registry::DeletedTotal;
 
-use super::json;
+use super::{json, leases};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
@@ -33,6 +33,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
             bytes = round.collected.bytes,
             uploads = round.collected.uploads,
             waiting = round.waiting.blobs,
+            held = round.held_blobs.blobs,
             "garbage collection ran on request"
         );
     }
@@ -64,7 +65,8 @@ fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
 /// The result of a round of garbage collection, in the form of `/api/gc`. Some of the deleted content can be restored until
 /// `until`.
 pub fn round_of(result: &CollectedNow, dry_run: bool, until: Option<SystemTime>) -> Round {
-    let CollectedNow { collected, waiting, waiting_manifests, due, deleted } = result;
+    let CollectedNow { collected, held, held_blobs, waiting, waiting_manifests, due, deleted } = result;
+    let held = held.as_ref().filter(|_| held_blobs.blobs > 0);
     Round {
         dry_run,
         manifests: collected.manifests,
@@ -72,6 +74,13 @@ pub fn round_of(result: &CollectedNow, dry_run: bool, until: Option<SystemTime>)
         uploads: collected.uploads,
         blobs: collected.blobs,
         bytes: collected.bytes,
+        held: held.map(|lease| Held {
+            purpose: lease.purpose.clone(),
+            holder: lease.holder.clone(),
+            until: leases::written(lease.until),
+            blobs: held_blobs.blobs,
+            bytes: held_blobs.bytes,
+        }),
         waiting: Waiting {
             manifests: *waiting_manifests,
             blobs: waiting.blobs,

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod collection;
 pub(crate) mod copies;
 pub(crate) mod disk;
+pub(crate) mod leases;
 pub(crate) mod listings;
 pub(crate) mod manifests;
 mod multipart;

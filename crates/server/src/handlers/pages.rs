@@ -3,7 +3,7 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{JSON, cache, collection, content, disk, empty, retention, running, verification};
+use super::{JSON, cache, collection, content, disk, empty, leases, retention, running, verification};
 use crate::access::Page;
 use crate::call::Call;
 use crate::plane::{Body, RequestBody};
@@ -39,6 +39,7 @@ pub(crate) async fn answer(
     let registry = |error| Rejection::registry(&error, None);
     match page {
         Page::Collection => collection::collect(call).await,
+        Page::Leases => leases::answer(call, path).await,
         Page::Verification => verification::verify(call).await,
         Page::Retention => retention::answer(call).await,
         Page::Disk => disk::disk_get(call).await,

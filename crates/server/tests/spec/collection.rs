@@ -32,8 +32,8 @@ fn unreferenced_blobs_are_removed_at_once_and_untagged_manifests_only_on_request
     assert_eq!(
         freed,
         json!({
-            "dry_run": false, "manifests": 0, "purged": 0, "uploads": 0, "blobs": 1, "bytes": 6, "waiting": waiting,
-            "restorable": waiting
+            "dry_run": false, "manifests": 0, "purged": 0, "uploads": 0, "blobs": 1, "bytes": 6, "held": null,
+            "waiting": waiting, "restorable": waiting
         })
     );
     let freed = collect(&registry, "/api/gc?untagged=true&dry-run=false");

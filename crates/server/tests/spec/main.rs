@@ -43,6 +43,7 @@ mod deletes;
 mod errors;
 mod framing;
 mod host;
+mod leases;
 mod manifests;
 mod mounts;
 mod namespace;
