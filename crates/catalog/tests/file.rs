@@ -176,12 +176,11 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 9 });
     let said = error.to_string();
-    assert!(
-        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 11"),
-        "{said}"
-    );
+    let OpenError::Newer { found: 99, known, .. } = error else { panic!("{said}") };
+    let versions =
+        format!("catalog.db has schema version 99, but this version of hythe knows versions up to {known}");
+    assert!(said.contains(&versions), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

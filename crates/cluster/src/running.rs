@@ -76,11 +76,7 @@ fn used(containers: &str, images: &str) -> Option<BTreeSet<Digest>> {
     let mut digests = BTreeSet::new();
     for container in &containers.containers {
         let specified = container.image.as_ref().map_or("", |image| image.image.as_str());
-        digests.extend(
-            [&container.image_ref, &container.image_id, specified]
-                .into_iter()
-                .filter_map(digest),
-        );
+        digests.extend([&container.image_ref, &container.image_id, specified].into_iter().filter_map(digest));
     }
     let mut by_image: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
     for image in &images.images {

@@ -62,9 +62,9 @@ pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
     AgedManifest, AgedTag, Amount, CachedImage, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
-    DeletedManifest, DeletedTotal, Dependant, Incomplete, Lease, Lines, LinkCursor, Listing, MountFrom, Origin,
-    Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Running, Times,
-    Visible, write_line,
+    DeletedManifest, DeletedTotal, Dependant, Incomplete, Lease, Lines, LinkCursor, Listing, MountFrom,
+    Origin, Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag,
+    Running, Times, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;

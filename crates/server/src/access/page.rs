@@ -62,7 +62,13 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Leases | Self::Verification | Self::Retention | Self::Disk | Self::Running | Self::Cache => true,
+            Self::Collection
+            | Self::Leases
+            | Self::Verification
+            | Self::Retention
+            | Self::Disk
+            | Self::Running
+            | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }
