@@ -52,6 +52,8 @@ pub struct ManifestPush {
     pub tags: Vec<Tag>,
     /// Those of `tags` that may not move: if one of them names another manifest, the push is refused.
     pub protected: Vec<Tag>,
+    /// When the tags were pushed: now, or earlier for what is imported; 0 if the time is unknown.
+    pub tagged: i64,
     /// The current time.
     pub now: i64,
 }

@@ -157,6 +157,7 @@ fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) ->
         manifests: Vec::new(),
         tags: tags.iter().map(|name| tag(name)).collect(),
         protected: Vec::new(),
+        tagged: 1000,
         now: 1000,
     }
 }
@@ -1220,11 +1221,12 @@ async fn a_protected_tag_does_not_move_and_keeps_the_manifests_that_it_needs(cat
 async fn manifests_tags_and_indexes_are_read_with_their_times_in_pages(catalog: Catalog) {
     let a = repository("a");
     for (content, now) in [("one", 100), ("two", 200)] {
-        push(&catalog, ManifestPush { now, ..manifest("a", content, &[], &["v1"]) }).await;
+        push(&catalog, ManifestPush { now, tagged: now, ..manifest("a", content, &[], &["v1"]) }).await;
     }
     let manifests = vec![digest("one"), digest("two"), digest("elsewhere")];
     let index = ManifestPush {
         now: 300,
+        tagged: 0,
         manifests,
         subject: Some(digest("one")),
         ..manifest("a", "index", &[], &["v2"])
@@ -1262,6 +1264,6 @@ async fn manifests_tags_and_indexes_are_read_with_their_times_in_pages(catalog: 
         pushed,
         pulled,
     };
-    assert_eq!(tags, [of("v1", "two", 200, None), of("v2", "index", 300, Some(350))]);
+    assert_eq!(tags, [of("v1", "two", 200, None), of("v2", "index", 0, Some(350))]);
     assert!(listed.len() == 2 && listed.iter().all(|listing| listing.index == digest("index")), "{listed:?}");
 }

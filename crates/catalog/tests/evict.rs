@@ -92,6 +92,7 @@ fn manifest(repository: &str, content: &str, now: i64) -> ManifestPush {
         manifests: Vec::new(),
         tags: Vec::new(),
         protected: Vec::new(),
+        tagged: now,
         now,
     }
 }

@@ -70,6 +70,7 @@ fn manifest() -> ManifestPush {
         manifests: Vec::new(),
         tags: vec!["latest".parse().unwrap()],
         protected: Vec::new(),
+        tagged: 1000,
         now: 1,
     }
 }

@@ -63,6 +63,7 @@ async fn push(catalog: &Catalog, content: &str, now: i64, change: impl FnOnce(&m
         manifests: Vec::new(),
         tags: Vec::new(),
         protected: Vec::new(),
+        tagged: now,
         now,
     };
     change(&mut push);

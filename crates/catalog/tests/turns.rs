@@ -52,6 +52,7 @@ fn manifest(content: &'static str, blobs: Vec<Digest>) -> ManifestPush {
         manifests: Vec::new(),
         tags: vec!["v1".parse().unwrap(), "v2".parse().unwrap()],
         protected: Vec::new(),
+        tagged: 1000,
         now: 1000,
     }
 }

@@ -100,6 +100,7 @@ fn manifest(content: &str, blobs: &[&str], tags: &[&str]) -> ManifestPush {
         manifests: Vec::new(),
         tags: tags.iter().map(|name| tag(name)).collect(),
         protected: Vec::new(),
+        tagged: 1000,
         now: 1000,
     }
 }
@@ -189,7 +190,7 @@ async fn a_deleted_manifest_is_in_no_read_and_comes_back_whole(catalog: Catalog)
 async fn a_tag_that_names_something_else_by_now_is_left_alone(catalog: Catalog) {
     push(&catalog, manifest("old", &[], &["v1", "latest"])).await;
     delete(&catalog, "old", 2000).await;
-    push(&catalog, ManifestPush { now: 2500, ..manifest("new", &[], &["latest"]) }).await;
+    push(&catalog, ManifestPush { now: 2500, tagged: 2500, ..manifest("new", &[], &["latest"]) }).await;
     let restored = catalog.restore_manifest(&a(), &digest("old"), 3000).await.unwrap().unwrap();
     assert_eq!(restored.tags, [tag("v1")]);
     assert_eq!(restored.taken, [(tag("latest"), digest("new"))]);
@@ -247,7 +248,7 @@ async fn a_push_of_a_deleted_manifest_stores_it_and_leaves_nothing_to_restore(ca
     push_blob(&catalog, "layer", 1).await;
     push(&catalog, manifest("image", &["layer"], &["v1", "v2"])).await;
     delete(&catalog, "image", 2000).await;
-    push(&catalog, ManifestPush { now: 2500, ..manifest("image", &["layer"], &["v1"]) }).await;
+    push(&catalog, ManifestPush { now: 2500, tagged: 2500, ..manifest("image", &["layer"], &["v1"]) }).await;
     assert_eq!(catalog.deleted_manifests(None, None, 10).await.unwrap(), []);
     assert_eq!(catalog.restore_manifest(&a(), &digest("image"), 3000).await.unwrap(), None);
     assert_eq!((named(&catalog, "v1").await, named(&catalog, "v2").await), (Some(digest("image")), None));
@@ -354,7 +355,7 @@ async fn a_removed_tag_names_its_manifest_again(catalog: Catalog) {
 
 async fn a_moved_tag_is_moved_back_only_on_request(catalog: Catalog) {
     for (content, now) in [("one", 1000), ("two", 2000), ("two", 2500), ("three", 3000)] {
-        push(&catalog, ManifestPush { now, ..manifest(content, &[], &["latest"]) }).await;
+        push(&catalog, ManifestPush { now, tagged: now, ..manifest(content, &[], &["latest"]) }).await;
     }
     let past = history(&catalog, "latest").await;
     let of = |past: &PastTag| (past.digest, past.since, past.until);

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use hythe_oci::{Digest, ManifestError, Reference, RepositoryName};
+use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, Tag};
 use hythe_registry::{Error as Refusal, Origin, Registry, Repository};
 
 use crate::progress::{Counter, Progress};
@@ -20,6 +20,9 @@ use crate::{Error, Result, Tree};
 
 /// How many small writes run at once; the catalog commits them together.
 const WRITES: usize = 128;
+
+/// The time within which a copy of a tree writes all its links. Pushes of a registry that is worth an import take longer.
+const COPYING: Duration = Duration::from_hours(1);
 
 /// The most repositories that the log names for a blob which is left out.
 const NAMED: usize = 5;
@@ -106,7 +109,8 @@ impl<'a> Import<'a> {
         let started = Instant::now();
         tracing::info!(tree = %self.tree.folder().display(), "importing another registry's tree");
         let tree = self.tree.clone();
-        let found = blocking(move || tree.repositories()).await??;
+        let mut found = blocking(move || tree.repositories()).await??;
+        forget_copied_times(&mut found, self.registry.now());
         let mut targets = Vec::new();
         for found in found {
             let name = found.name.clone();
@@ -179,7 +183,7 @@ impl<'a> Import<'a> {
             let Found { name, manifests, tags, .. } = &target.found;
             for (digest, tags) in tags.iter().filter(|(digest, _)| !manifests.contains(digest)) {
                 self.left_out.add(tags.len() as u64);
-                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are not imported: the repository lacks the manifest that they name");
+                tracing::warn!(repository = %name, %digest, tag = %tags[0].0, tags = tags.len(), "tags are not imported: the repository lacks the manifest that they name");
             }
         }
         Ok(())
@@ -269,10 +273,9 @@ impl<'a> Import<'a> {
         let why = match read.await? {
             Ok(Some(bytes)) => {
                 let tags = target.found.tags.get(digest).cloned().unwrap_or_default();
-                let (count, reference) = (tags.len() as u64, Reference::Digest(*digest));
-                let repository = target.repository(self.registry);
-                match repository.push_manifest(&reference, tags, None, bytes.into()).await {
-                    Ok(_) => {
+                let count = tags.len() as u64;
+                match self.push(target, digest, tags, bytes).await {
+                    Ok(()) => {
                         self.progress.manifests.add(1);
                         self.tags.add(count);
                         return Ok(());
@@ -287,6 +290,28 @@ impl<'a> Import<'a> {
         };
         self.leave_out();
         tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is not imported");
+        Ok(())
+    }
+
+    /// Stores a manifest with its tags, each as of the time of its push.
+    async fn push(
+        &self,
+        target: &Target,
+        digest: &Digest,
+        tags: Vec<(Tag, Option<SystemTime>)>,
+        bytes: Vec<u8>,
+    ) -> hythe_registry::Result<()> {
+        let mut by_time: BTreeMap<Option<SystemTime>, Vec<Tag>> = BTreeMap::new();
+        for (tag, pushed) in tags {
+            by_time.entry(pushed).or_default().push(tag);
+        }
+        if by_time.is_empty() {
+            by_time.insert(None, Vec::new());
+        }
+        for (pushed, tags) in by_time {
+            let repository = target.repository(self.registry).tagged(pushed);
+            repository.push_manifest(&Reference::Digest(*digest), tags, None, bytes.clone().into()).await?;
+        }
         Ok(())
     }
 
@@ -319,6 +344,27 @@ impl<'a> Import<'a> {
             );
         }
         self.copied.add(1);
+    }
+}
+
+/// Forgets the times of tags that are no times of pushes: those after now, and all of them if all lie within [`COPYING`], as
+/// after a copy of the tree that did not keep the files' times. An unknown time keeps retention from taking the tags for old
+/// ones, or for new ones.
+fn forget_copied_times(found: &mut [Found], now: SystemTime) {
+    let times =
+        || found.iter().flat_map(|found| found.tags.values()).flatten().filter_map(|(_, pushed)| *pushed);
+    let (first, last) = (times().min(), times().max());
+    let images: usize = found.iter().map(|found| found.tags.len()).sum();
+    let span = first.zip(last).and_then(|(first, last)| last.duration_since(first).ok());
+    let is_copied = images > 1 && span.is_some_and(|span| span < COPYING);
+    let tags = found.iter_mut().flat_map(|found| found.tags.values_mut()).flatten();
+    for (_, pushed) in tags {
+        *pushed = pushed.filter(|pushed| !is_copied && *pushed <= now);
+    }
+    if is_copied {
+        tracing::info!(
+            "all tags have nearly the same time, as after a copy: the times of their pushes count as unknown"
+        );
     }
 }
 

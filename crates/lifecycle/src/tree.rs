@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hythe_oci::{Digest, RepositoryName, Tag};
 
@@ -40,8 +41,8 @@ pub(crate) struct Found {
     pub(crate) name: RepositoryName,
     pub(crate) blobs: BTreeSet<Digest>,
     pub(crate) manifests: BTreeSet<Digest>,
-    /// The tags, by the manifest that they name.
-    pub(crate) tags: BTreeMap<Digest, Vec<Tag>>,
+    /// The tags, by the manifest that they name, each with the time of its push, if that is known.
+    pub(crate) tags: BTreeMap<Digest, Vec<(Tag, Option<SystemTime>)>>,
 }
 
 impl Tree {
@@ -100,7 +101,7 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
 
 fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
     let manifests = folder.join("_manifests");
-    let mut tags: BTreeMap<Digest, Vec<Tag>> = BTreeMap::new();
+    let mut tags: BTreeMap<Digest, Vec<(Tag, Option<SystemTime>)>> = BTreeMap::new();
     for entry in list(&manifests.join("tags"))? {
         let link = entry.path().join("current/link");
         let said = match read_link(&link) {
@@ -115,7 +116,9 @@ fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
             continue;
         };
         if let (Ok(tag), Ok(digest)) = (tag.parse(), said.trim().parse()) {
-            tags.entry(digest).or_default().push(tag);
+            // The registry writes the link anew at each push of the tag.
+            let pushed = fs::metadata(&link).and_then(|link| link.modified()).ok();
+            tags.entry(digest).or_default().push((tag, pushed));
         } else {
             tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is not imported: its name or its digest is malformed");
         }

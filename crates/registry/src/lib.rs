@@ -43,7 +43,7 @@ mod verify;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -187,12 +187,12 @@ impl Registry {
 
     /// A local repository, whether it exists or not.
     pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
-        Repository { registry: self, name, origin: &Origin::Local, private: false }
+        Repository { registry: self, name, origin: &Origin::Local, private: false, tagged: None }
     }
 
     /// A repository that is a copy of an upstream's repository, whether it exists or not.
     pub fn copy<'a>(&'a self, name: &'a RepositoryName, origin: &'a Origin) -> Repository<'a> {
-        Repository { registry: self, name, origin, private: false }
+        Repository { registry: self, name, origin, private: false, tagged: None }
     }
 
     /// The current settings.
@@ -260,6 +260,8 @@ pub struct Repository<'a> {
     origin: &'a Origin,
     /// Whether that content was fetched with credentials.
     private: bool,
+    /// When the tags that are set through this value were pushed, if not now; 0 if the time is unknown.
+    tagged: Option<i64>,
 }
 
 impl Repository<'_> {
@@ -273,6 +275,14 @@ impl Repository<'_> {
     #[must_use]
     pub fn private(mut self, private: bool) -> Self {
         self.private = private;
+        self
+    }
+
+    /// Sets when the tags that are set through this value were pushed; `None` if the time is unknown. Without it, they are
+    /// pushed now.
+    #[must_use]
+    pub fn tagged(mut self, at: Option<SystemTime>) -> Self {
+        self.tagged = Some(at.map_or(0, clock::stamp));
         self
     }
 

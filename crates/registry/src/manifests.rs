@@ -165,12 +165,14 @@ impl Repository<'_> {
         } else {
             Vec::new()
         };
+        let now = self.inner().now();
         let push = ManifestPush {
             tags,
             // The blobs of a copy are fetched when a client pulls them.
             require_blobs: is_local && self.registry.options().manifest_require_blobs,
             protected,
-            ..row(parsed, self.name.clone(), self.provenance_of_writes(), digest, bytes, self.inner().now())
+            tagged: self.tagged.unwrap_or(now),
+            ..row(parsed, self.name.clone(), self.provenance_of_writes(), digest, bytes, now)
         };
         match self.inner().catalog.push_manifest(push).await? {
             ManifestPushed::Stored { missing } => {
@@ -265,6 +267,7 @@ pub(crate) fn row(
         manifests,
         tags: Vec::new(),
         protected: Vec::new(),
+        tagged: now,
         now,
     }
 }

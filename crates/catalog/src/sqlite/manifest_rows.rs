@@ -26,18 +26,18 @@ pub(crate) fn set_tags(
 ) -> rusqlite::Result<()> {
     for tag in &push.tags {
         history::record(connection, repository, tag.as_str(), Change::Set(manifest), push.now)?;
-        self::tag(connection, repository, tag.as_str(), manifest, push.now)?;
+        self::tag(connection, repository, tag.as_str(), manifest, (push.now, push.tagged))?;
     }
     Ok(())
 }
 
-/// Sets one tag.
+/// Sets one tag at the time `now`, as if it was pushed at the time `tagged`.
 pub(crate) fn tag(
     connection: &Connection,
     repository: i64,
     name: &str,
     manifest: i64,
-    now: i64,
+    (now, tagged): (i64, i64),
 ) -> rusqlite::Result<()> {
     const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (repository, name)
@@ -46,7 +46,7 @@ pub(crate) fn tag(
     const LEAVE: &str = "UPDATE manifest_use SET untagged = max(coalesce(untagged, 0), ?4)
         WHERE manifest = (SELECT manifest FROM tag WHERE repository = ?1 AND name = ?2) AND manifest <> ?3";
     sql::run(connection, LEAVE, (repository, name, manifest, now))?;
-    sql::run(connection, TAG, (repository, name, manifest, now)).map(|_| ())
+    sql::run(connection, TAG, (repository, name, manifest, tagged)).map(|_| ())
 }
 
 pub(crate) fn find(

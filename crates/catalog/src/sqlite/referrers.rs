@@ -98,6 +98,7 @@ mod tests {
             manifests: Vec::new(),
             tags: Vec::new(),
             protected: Vec::new(),
+            tagged: 1000,
             now: 1,
         };
         catalog.push_manifest(push).await.unwrap();

@@ -257,7 +257,7 @@ fn point(
         }
     }
     history::record(connection, id, tag.as_str(), Change::Set(manifest), now)?;
-    manifest_rows::tag(connection, id, tag.as_str(), manifest, now)?;
+    manifest_rows::tag(connection, id, tag.as_str(), manifest, (now, now))?;
     times::begin(connection, manifest, now)?;
     Ok(Pointed::Set)
 }

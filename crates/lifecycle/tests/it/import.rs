@@ -1,7 +1,7 @@
 //! Imports: the content that they keep, and the content that they leave out.
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hythe_lifecycle::{Error, ImportTarget, Imported};
 use hythe_oci::{Algorithm, Digest, Reference};
@@ -209,4 +209,30 @@ async fn a_registry_that_fails_ends_the_import() {
         world.try_import(|name| Some(ImportTarget::local(name))).await,
         Err(Error::Registry(_))
     ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_keeps_the_time_of_its_push_unless_the_file_was_copied_or_its_time_is_not_past() {
+    const DAY: Duration = Duration::from_hours(24);
+    let pushed = async |ages: &[(&str, i32)]| {
+        let (tree, now) = (OldTree::new(), SystemTime::now());
+        for (seed, (tag, age)) in ages.iter().enumerate() {
+            tree.tag("app", tag, &image(seed as u64));
+            let link = tree.path(format!("repositories/app/_manifests/tags/{tag}/current/link"));
+            let time = if *age < 0 { now + DAY } else { now - DAY * age.unsigned_abs() };
+            std::fs::File::options().write(true).open(link).unwrap().set_modified(time).unwrap();
+        }
+        let world = World::new(tree);
+        world.import().await;
+        let app = name("app");
+        let tags = world.registry.repository(&app).aged_tags(None, 9).await.unwrap();
+        let days = |pushed: i64| {
+            let pushed = SystemTime::UNIX_EPOCH + Duration::from_millis(pushed.cast_unsigned());
+            (now.duration_since(pushed).unwrap() + DAY / 2).as_secs() / DAY.as_secs()
+        };
+        tags.iter().map(|tag| (tag.pushed > 0).then(|| days(tag.pushed))).collect::<Vec<_>>()
+    };
+    assert_eq!(pushed(&[("a", 100), ("b", 1), ("c", -1)]).await, [Some(100), Some(1), None]);
+    assert_eq!(pushed(&[("a", 100), ("b", 100)]).await, [None, None]);
+    assert_eq!(pushed(&[("a", 100)]).await, [Some(100)]);
 }
