@@ -9,12 +9,15 @@ use hythe_registry::{Registry, Result, Space};
 /// The longest time between two rounds: other programs use the volume too, and the volume may have grown.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// How many deleted manifests one step purges.
+const PURGED: usize = 16;
+
 /// How much one round of eviction removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
     /// Cached images.
     pub images: u64,
-    /// Blobs that nothing else used, and the manifests of these images: their size, in bytes.
+    /// Blobs that only these images or deleted manifests used, and the manifests of these images: their size, in bytes.
     pub bytes: u64,
     /// Whether pushes are refused from now on, because too little could be removed.
     pub is_full: bool,
@@ -74,6 +77,15 @@ impl Evictor {
         let keep: HashSet<Digest> = running.into_iter().flat_map(|running| running.digests).collect();
         let goal = space.goal();
         let mut evicted = Evicted::default();
+        let deleted = self.registry.due(Some(Duration::ZERO));
+        while evicted.bytes < goal {
+            let purged = self.registry.purge_deleted(deleted, PURGED).await?;
+            // Others may share these blobs, or a lease may hold them: then more purges would only take what can be restored.
+            if purged.bytes == 0 {
+                break;
+            }
+            evicted.bytes += purged.bytes;
+        }
         while evicted.bytes < goal {
             match self.registry.evict_unreferenced().await? {
                 0 => break,
