@@ -29,8 +29,10 @@ impl Span {
 /// The requests about one image.
 #[derive(Debug, Default)]
 struct Life {
-    /// When the last acknowledged push began.
+    /// When the last acknowledged push began, or the last restoration.
     pushed: Option<usize>,
+    /// Whether that was a push, which sets a tag.
+    has_tag: bool,
     deletes: Vec<Span>,
     untags: Vec<Span>,
 }
@@ -101,11 +103,20 @@ impl Oracle {
             (Request::Head { of, blob }, _) if self.is_promised(of, blob, began, now) => {
                 return wrong("a blob is gone within the grace period");
             }
-            (Request::PushImage(image), Answer::Done) => {
-                self.images.entry(image).or_default().pushed = Some(began.step);
+            (Request::PushImage(image) | Request::Undelete(image), Answer::Done) => {
+                let life = self.images.entry(image).or_default();
+                life.pushed = Some(began.step);
+                life.has_tag = matches!(request, Request::PushImage(_));
             }
             (Request::PushImage(_), Answer::Incomplete(_)) => {
                 return wrong("a client was told of blobs that its image lacks now");
+            }
+            (Request::Undelete(image), Answer::Incomplete(_)) => {
+                let life = self.images.entry(image).or_default();
+                (life.pushed, life.has_tag) = (Some(began.step), false);
+                if self.must_exist(image) {
+                    return wrong("a restored image is not whole");
+                }
             }
             (Request::PushImage(image), Answer::Refused) => {
                 if image.blobs().all(|blob| self.is_promised(image.repository, blob, began, now)) {
@@ -115,11 +126,15 @@ impl Oracle {
                     self.told.remove(&(image.repository, blob));
                 }
             }
-            (Request::Pull(image), answer) if *answer != Answer::Done => {
-                if self.must_exist(image) && self.images[&image].pushed.is_some_and(|step| step < began.step)
-                {
-                    return wrong("an acknowledged image is not whole");
-                }
+            (Request::BackUp, Answer::Broken(_)) => {
+                return wrong("a backup lost a blob although it held a lease");
+            }
+            (Request::Pull(image), answer)
+                if *answer != Answer::Done
+                    && self.must_exist(image)
+                    && self.images[&image].pushed.is_some_and(|step| step < began.step) =>
+            {
+                return wrong("an acknowledged image is not whole");
             }
             _ => {}
         }
@@ -143,12 +158,14 @@ impl Oracle {
 
     /// Whether the image was acknowledged, and nothing that began since may have deleted it.
     fn must_exist(&self, image: Image) -> bool {
-        let Some(Life { pushed: Some(pushed), deletes, untags }) = self.images.get(&image) else {
+        let Some(Life { pushed: Some(pushed), has_tag, deletes, untags }) = self.images.get(&image) else {
             return false;
         };
-        let may_be_untagged = untags.iter().any(|span| span.reaches(*pushed));
-        !deletes.iter().any(|span| span.reaches(*pushed))
-            && !(may_be_untagged && self.untagged.iter().any(|span| span.reaches(*pushed)))
+        let may_have_begun_since = |spans: &[Span]| spans.iter().any(|span| span.reaches(*pushed));
+        let may_be_untagged = !has_tag || may_have_begun_since(untags);
+        let is_deleted =
+            may_have_begun_since(deletes) || (may_be_untagged && may_have_begun_since(&self.untagged));
+        !is_deleted
     }
 
     /// The images that must be there.

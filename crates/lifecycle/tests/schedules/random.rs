@@ -22,6 +22,11 @@ impl Random {
         (self.next() % limit as u64) as usize
     }
 
+    /// A time below `limit`, in milliseconds.
+    pub(crate) fn millis(&mut self, limit: i64) -> i64 {
+        (self.next() % limit.unsigned_abs()).cast_signed()
+    }
+
     /// True in `percent` of a hundred calls.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent

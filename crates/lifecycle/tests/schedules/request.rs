@@ -53,10 +53,13 @@ pub(crate) enum Request {
     Pull(Image),
     DeleteTag(Image),
     DeleteImage(Image),
+    Undelete(Image),
     Collect {
         early: bool,
         untagged: bool,
     },
+    /// Takes a lease, looks which images there are, and reads their blobs.
+    BackUp,
     Recover,
 }
 
@@ -109,8 +112,12 @@ impl Image {
         ))
     }
 
+    fn digest_of_manifest(self) -> Digest {
+        Digest::of(Algorithm::Sha256, &self.manifest())
+    }
+
     pub(crate) fn digest(self) -> Reference {
-        Reference::Digest(Digest::of(Algorithm::Sha256, &self.manifest()))
+        Reference::Digest(self.digest_of_manifest())
     }
 }
 
@@ -128,11 +135,13 @@ impl Process {
             Request::Pull(image) => self.pull(image).await,
             Request::DeleteTag(image) => self.delete(image, &image.tag()).await,
             Request::DeleteImage(image) => self.delete(image, &image.digest()).await,
+            Request::Undelete(image) => self.undelete(image).await,
             Request::Collect { early, untagged } => {
                 let grace = early.then_some(Duration::ZERO);
                 let collection = Collection { untagged, dry_run: false, grace };
                 self.collector.collect_now(collection).await.map(|_| Answer::Done)
             }
+            Request::BackUp => self.back_up().await,
             Request::Recover => self.registry.recover().await.map(|()| Answer::Done),
         };
         answered.unwrap_or_else(|error| match error {
@@ -193,6 +202,46 @@ impl Process {
             .delete_manifest(reference)
             .await
             .map(|()| Answer::Done)
+    }
+
+    async fn undelete(&self, image: Image) -> Result<Answer, Error> {
+        let name = name(image.repository);
+        let restored = self.registry.repository(&name).restore_manifest(&image.digest_of_manifest()).await?;
+        Ok(match restored {
+            None => Answer::Absent,
+            Some(restored) if restored.missing.is_empty() => Answer::Done,
+            Some(restored) => Answer::Incomplete(restored.missing.len()),
+        })
+    }
+
+    async fn back_up(&self) -> Result<Answer, Error> {
+        // No schedule is as long as a lease lives.
+        let Some(lease) = self.registry.take_lease("backup", "a schedule").await? else {
+            return Ok(Answer::Absent);
+        };
+        let images = (0..REPOSITORIES)
+            .flat_map(|repository| (1..1 << BLOBS).map(move |layers| Image { repository, layers }));
+        let (mut found, mut lost) = (Vec::new(), None);
+        for image in images {
+            let name = name(image.repository);
+            if self.registry.repository(&name).manifest(&image.digest()).await.is_ok() {
+                found.push(image);
+            }
+        }
+        for image in found {
+            let name = name(image.repository);
+            for blob in image.blobs() {
+                match read(&self.registry.repository(&name), blob).await {
+                    Ok(_) => {}
+                    Err(Error::BlobUnknown { .. }) => {
+                        lost = Some(format!("blob {blob} of {image:?} is gone"));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.registry.release_lease(&lease.id).await?;
+        Ok(lost.map_or(Answer::Done, Answer::Broken))
     }
 
     /// Pulls an image by its digest, and compares every byte.

@@ -30,8 +30,10 @@ use crate::storage::Disk;
 const STEPS: usize = 220;
 /// The most requests at once.
 const MOST: usize = 4;
+/// How long a killed backup holds its lease, in milliseconds.
+const LEASE: i64 = 10 * 60 * 1000;
 /// How long the operations of a schedule may take before it counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long requests may go on while the catalog's writer is held: those that wait for it do not come to the gate.
 const HELD: Duration = Duration::from_millis(2);
 /// After how long without any change a request counts as waiting for another one.
@@ -78,6 +80,8 @@ struct Schedule {
     answers: Arc<Mutex<Vec<(usize, Answer)>>>,
     count: Count,
     stale: bool,
+    /// Whether another connection holds the catalog's writer.
+    is_held: bool,
 }
 
 /// Runs the schedule of a seed. Fails with the first thing that is wrong.
@@ -126,6 +130,7 @@ impl Schedule {
             answers: Arc::default(),
             count: Count::default(),
             stale: sabotage.is_some_and(|sql| sql.contains("stale")),
+            is_held: false,
         }
     }
 
@@ -136,8 +141,8 @@ impl Schedule {
             self.hear()?;
             match self.random.below(1000) {
                 0..=9 => self.kill(None).await?,
-                10..=69 => self.clock.pass(self.random.below((GRACE / 3) as usize) as i64),
-                70..=79 => self.clock.set_back(self.random.below(2 * GRACE as usize) as i64),
+                10..=69 => self.clock.pass(self.random.millis(GRACE / 3)),
+                70..=79 => self.clock.set_back(self.random.millis(2 * GRACE)),
                 80..=119 => self.hold_writer().await?,
                 _ => self.go_on(),
             }
@@ -195,6 +200,16 @@ impl Schedule {
         let random = &mut self.random;
         let (repository, blob) = (random.below(REPOSITORIES), random.below(BLOBS));
         let image = Image { repository, layers: 1 + random.below((1 << BLOBS) - 1) as u8 };
+        // Most requests about an image are about one that is there.
+        let images = self.oracle.images();
+        let known =
+            if images.is_empty() || random.chance(20) { image } else { images[random.below(images.len())] };
+        // What a backup is about to read goes most often just then.
+        if self.running.iter().any(|running| running.request == Request::BackUp) && random.chance(60) {
+            let deletes = random.chance(40);
+            let collection = Request::Collect { early: true, untagged: false };
+            return if deletes { Request::DeleteImage(known) } else { collection };
+        }
         match random.below(100) {
             0..=19 => Request::PushBlob { to: repository, blob, in_pieces: random.chance(40) },
             20..=21 => Request::Abandon { to: repository, blob },
@@ -208,10 +223,12 @@ impl Schedule {
                     Some(lacking) => Request::PushBlob { to: repository, blob: lacking, in_pieces: false },
                 }
             }
-            65..=69 => Request::Pull(image),
-            70..=73 => Request::DeleteTag(image),
-            74..=79 => Request::DeleteImage(image),
-            80..=89 => Request::Collect { early: false, untagged: random.chance(30) },
+            65..=66 => Request::Pull(known),
+            67..=69 => Request::BackUp,
+            70..=73 => Request::DeleteTag(known),
+            74..=77 => Request::DeleteImage(known),
+            78..=80 => Request::Undelete(image),
+            81..=89 => Request::Collect { early: false, untagged: random.chance(30) },
             _ => Request::Collect { early: true, untagged: random.chance(30) },
         }
     }
@@ -238,10 +255,12 @@ impl Schedule {
     async fn hold_writer(&mut self) -> Result<(), String> {
         let beside = self.process.beside();
         beside.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.is_held = true;
         for _ in 0..2 + self.random.below(4) {
             self.go_on();
             let _ = timeout(HELD, self.settle()).await;
         }
+        self.is_held = false;
         if self.random.chance(10) {
             return self.kill(Some(beside)).await;
         }
@@ -321,8 +340,8 @@ impl Schedule {
         self.kill(None).await?;
         self.process.gate.set_open(true);
         let before = self.disk.blobs.lock().len();
-        // The clock may have been set back.
-        self.clock.pass(100 * GRACE + EXPIRE);
+        // The clock may have been set back, and a killed backup may hold a lease.
+        self.clock.pass(100 * GRACE + EXPIRE + LEASE);
         for _ in 0..2 {
             self.process.collector.collect().await.map_err(|error| error.to_string())?;
         }
@@ -384,7 +403,7 @@ impl Schedule {
     /// collections when none runs.
     fn see_references(&self) {
         let collects = self.running.iter().any(|running| matches!(running.request, Request::Collect { .. }));
-        if self.stale && !collects {
+        if self.stale && !collects && !self.is_held {
             let _ = self.process.beside().execute_batch(
                 "INSERT OR IGNORE INTO reference SELECT s.* FROM stale s JOIN manifest m ON m.id = s.manifest; DELETE FROM stale;",
             );
