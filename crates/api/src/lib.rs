@@ -4,6 +4,7 @@
 //! A reader ignores fields that it does not know: a newer server may have more.
 
 mod copies;
+mod deleted;
 mod disk;
 mod lease;
 pub mod parameter;
@@ -15,6 +16,7 @@ mod upstreams;
 mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
+pub use deleted::{DeletedManifest, DeletedManifests, Outcome, PastTag, PastTags, Restored, TakenTag};
 pub use disk::{Disk, EvictedNext};
 pub use lease::{Lease, Leases};
 pub use retention::{RetainedImage, RetentionPlan, RetentionRun, RetentionSummary};

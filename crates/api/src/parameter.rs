@@ -21,7 +21,7 @@ pub const DRY_RUN: &str = "dry-run";
 /// The grace period of one garbage collection, a duration such as `10m`.
 pub const GRACE: &str = "grace";
 
-/// The pattern that selects the repositories of a retention.
+/// The repository of deleted content, or the pattern that selects the repositories of a retention.
 pub const REPOSITORY: &str = "repository";
 
 /// The id of the retention plan that the client confirms.
@@ -32,3 +32,18 @@ pub const PURPOSE: &str = "purpose";
 
 /// The program that takes a lease, as it describes itself.
 pub const HOLDER: &str = "holder";
+
+/// The tag to restore, or whose history to show.
+pub const TAG: &str = "tag";
+
+/// The digest of the manifest to restore.
+pub const DIGEST: &str = "digest";
+
+/// The digest of the manifest to which to move a tag back.
+pub const TO: &str = "to";
+
+/// Whether to list every change of tags: `true` or `false`.
+pub const HISTORY: &str = "history";
+
+/// How many entries a page has.
+pub const N: &str = "n";

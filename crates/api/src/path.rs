@@ -26,3 +26,15 @@ pub const GC: &str = "/api/gc";
 
 /// Shows what the retention rules keep and delete (`GET`), and deletes it (`POST`).
 pub const RETAIN: &str = "/api/retain";
+
+/// The beginning of the paths of the pages of deleted content.
+pub const DELETED: &str = "/api/deleted/";
+
+/// Lists the deleted manifests that can be restored (`GET`).
+pub const DELETED_MANIFESTS: &str = "/api/deleted/manifests";
+
+/// Lists what tags named before they were moved or removed (`GET`).
+pub const PAST_TAGS: &str = "/api/deleted/tags";
+
+/// Restores a deleted manifest or a tag (`POST`).
+pub const UNDELETE: &str = "/api/undelete";

@@ -19,6 +19,7 @@ mod retain;
 #[cfg(feature = "cluster")]
 mod roll_out;
 mod test;
+mod undelete;
 mod verify;
 
 use std::path::PathBuf;
@@ -60,6 +61,7 @@ pub use retain::RetainArgs;
 #[cfg(feature = "cluster")]
 pub use roll_out::RollOutArgs;
 pub use test::TestArgs;
+pub use undelete::UndeleteArgs;
 pub use verify::VerifyArgs;
 
 const SERVE_EXAMPLES: &str = "\
@@ -225,6 +227,9 @@ pub enum Command {
     /// Delete tags and manifests at a registry
     #[command(after_help = images::RM_EXAMPLES)]
     Rm(RmArgs),
+    /// Restore deleted tags and manifests, or list them
+    #[command(after_help = undelete::UNDELETE_EXAMPLES)]
+    Undelete(UndeleteArgs),
     /// Test a registry: what it supports, whether it is right, and how fast it answers
     #[command(after_help = test::TEST_EXAMPLES)]
     Test(Box<TestArgs>),

@@ -48,6 +48,7 @@ mod tags;
 #[cfg(target_os = "linux")]
 mod take_logins;
 mod test;
+mod undelete;
 mod verify;
 mod version;
 
@@ -107,6 +108,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),
         Command::Du(args) => du::du(&args, environment, printer),
         Command::Rm(args) => rm::rm(&args, environment, printer),
+        Command::Undelete(args) => undelete::undelete(&args, environment, printer),
         Command::Test(args) => test::test(&args, environment, printer),
         Command::Verify(args) => verify::verify(&args, environment, printer),
         Command::Version => {

@@ -5,6 +5,7 @@ mod read;
 mod report;
 
 use futures_util::stream::{self, StreamExt as _};
+use hythe_api::{DeletedManifests, Restorable, parameter, path};
 use hythe_client::Client;
 use hythe_oci::{Authority, ImageName, RepositoryName};
 use parking_lot::Mutex;
@@ -22,6 +23,9 @@ pub(super) use read::digests;
 
 /// Repositories that are listed at once.
 const PAGE: usize = 1000;
+
+/// The largest answer about deleted content, in bytes.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// The most repositories of a registry.
 const NAMES: usize = 1_000_000;
@@ -99,13 +103,14 @@ async fn measure(
     registries: &Registries<'_>,
     jobs: usize,
 ) -> Result<(Registry, Vec<(String, String)>), Failure> {
-    let (mut names, mut disk) = (scope.named.clone(), None);
+    let (mut names, mut disk, mut restorable) = (scope.named.clone(), None, None);
     if scope.is_whole {
         let client = registries.client(&scope.host)?;
         disk = disk::read(&client).await;
         names.extend(repositories(&client).await?);
         names.sort();
         names.dedup();
+        restorable = deleted(&client).await;
     }
     let at_once = REPOSITORIES.min(jobs);
     let (seen, tally) = (Mutex::new(Seen::default()), Tally::start());
@@ -136,7 +141,15 @@ async fn measure(
         }
     }
     let seen = seen.into_inner();
-    Ok((Registry::of(scope.host.clone(), scope.is_whole, found, &seen).with_disk(disk), failed))
+    let registry = Registry::of(scope.host.clone(), scope.is_whole, restorable, found, &seen);
+    Ok((registry.with_disk(disk), failed))
+}
+
+/// The deleted content of a hythe that can be restored; `None` for another registry.
+async fn deleted(client: &Client) -> Option<Restorable> {
+    let answer = client.read_page(path::DELETED_MANIFESTS, &[(parameter::N, "1")], PAGE_BYTES).await.ok()?;
+    let page: Option<DeletedManifests> = serde_json::from_slice(&answer.bytes).ok();
+    page.filter(|_| answer.status == 200)?.total
 }
 
 async fn repositories(client: &Client) -> Result<Vec<RepositoryName>, Failure> {

@@ -97,6 +97,9 @@ fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer
     {
         let _ = write!(text, "\n{hint}");
     }
+    if hint.is_some() && round.restorable.manifests > 0 {
+        text.push_str("\nto see what can be restored: `hythe undelete`");
+    }
     printer.data(text, || value);
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod chosen;
 mod followers;
 mod freed;
+mod undo;
 
 use hythe_client::Error;
 use hythe_oci::{ImageName, ImageNameParts, Reference};
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::values::Output;
 use chosen::{Chosen, choose};
 use freed::{Freed, freed};
+use undo::{Undo, undo};
 
 /// Deletes images.
 pub(super) fn rm(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -40,15 +42,23 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
     let chosen = choose(args, &registries, printer).await?;
     // Before anything is deleted: afterwards nobody can ask what it used.
     let freed = freed(&chosen, args.dry_run).await;
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut undos) = (Outcome::default(), Vec::new());
     for chosen in &chosen {
         outcome.kept.extend(chosen.kept.iter().map(|reference| chosen.named(reference)));
+        let mut deleted = Vec::new();
         for reference in &chosen.references {
-            outcome.delete(chosen, reference, "", args, printer).await;
+            if outcome.delete(chosen, reference, "", args, printer).await {
+                deleted.push(reference.clone());
+            }
         }
         for tag in &chosen.followers {
-            let reason = " (no other tag names its image)";
-            outcome.delete(chosen, &Reference::Tag(tag.clone()), reason, args, printer).await;
+            let (reason, reference) = (" (no other tag names its image)", Reference::Tag(tag.clone()));
+            if outcome.delete(chosen, &reference, reason, args, printer).await {
+                deleted.push(reference);
+            }
+        }
+        if !args.dry_run {
+            undos.extend(undo(chosen, &deleted).await);
         }
     }
     let Outcome { deleted, kept, failed } = outcome;
@@ -59,7 +69,8 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
             "",
             || {
                 let freed = freed.as_deref().unwrap_or_default().iter().map(Freed::json).collect::<Vec<_>>();
-                json!({ "dryRun": args.dry_run, "deleted": deleted, "kept": kept, "failed": failed, "freed": freed })
+                let undo = undos.iter().map(Undo::json).collect::<Vec<_>>();
+                json!({ "dryRun": args.dry_run, "deleted": deleted, "kept": kept, "failed": failed, "freed": freed, "undo": undo })
             },
         );
     }
@@ -69,6 +80,7 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
         tell_what_is_freed(freed, !failed.is_empty(), args, printer);
         if !args.dry_run {
             tell_how_to_free(args, printer);
+            undos.iter().for_each(|undo| printer.note(undo.sentence()));
         }
     }
     if failed.is_empty() {
@@ -98,7 +110,7 @@ fn unclear(image: &ImageName, environment: &Environment) -> Result<Failure, Fail
 }
 
 impl Outcome {
-    /// Deletes a tag or manifest, and prints its name. `reason` follows the name.
+    /// Deletes a tag or manifest, and prints its name. `reason` follows the name. Returns whether it is deleted.
     async fn delete(
         &mut self,
         chosen: &Chosen,
@@ -106,7 +118,7 @@ impl Outcome {
         reason: &str,
         args: &RmArgs,
         printer: Printer,
-    ) {
+    ) -> bool {
         let name = chosen.named(reference);
         let outcome = if args.dry_run { Ok(()) } else { chosen.delete(reference).await };
         match outcome {
@@ -116,8 +128,12 @@ impl Outcome {
                     printer.data(format_args!("{verb} {name}{reason}"), || Value::Null);
                 }
                 self.deleted.push(name);
+                true
             }
-            Err(error) => self.failed.push((name, advice(&error, reference))),
+            Err(error) => {
+                self.failed.push((name, advice(&error, reference)));
+                false
+            }
         }
     }
 }

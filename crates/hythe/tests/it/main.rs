@@ -30,6 +30,7 @@ mod serving;
 mod sizes;
 mod suggestions;
 mod suite;
+mod undelete;
 mod upstreams;
 mod verify;
 #[cfg(feature = "cluster")]

@@ -133,6 +133,8 @@ mod tests {
             ("/api/retain", ReadPage, WritePage),
             ("/api/cache/copies", ReadPage, WritePage),
             ("/api/cache/upstreams", ReadPage, WritePage),
+            ("/api/deleted/manifests", ReadPage, WritePage),
+            ("/api/undelete", ReadPage, WritePage),
         ] {
             let page = Page::of(path).unwrap();
             for method in [Method::GET, Method::HEAD, Method::OPTIONS] {

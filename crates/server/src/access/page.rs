@@ -23,6 +23,8 @@ pub(crate) enum Page {
     Running,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
+    /// `/api/deleted/…` and `/api/undelete`: deleted content that can be restored.
+    Deleted,
 }
 
 impl Page {
@@ -32,6 +34,8 @@ impl Page {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
             _ if path.starts_with(hythe_api::path::RUNNING) => Self::Running,
             _ if is_at_or_below(path, hythe_api::path::LEASES) => Self::Leases,
+            _ if path.starts_with(hythe_api::path::DELETED) => Self::Deleted,
+            hythe_api::path::UNDELETE => Self::Deleted,
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
             hythe_api::path::RETAIN => Self::Retention,
@@ -56,6 +60,7 @@ impl Page {
             Self::Disk => "disk",
             Self::Running => "running",
             Self::Cache => "cache",
+            Self::Deleted => "undelete",
         }
     }
 
@@ -68,7 +73,8 @@ impl Page {
             | Self::Retention
             | Self::Disk
             | Self::Running
-            | Self::Cache => true,
+            | Self::Cache
+            | Self::Deleted => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }

@@ -41,7 +41,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
     Ok(json(&round_of(&round, collection.dry_run, until)))
 }
 
-fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
+pub(super) fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
     match call.query.first(name).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

@@ -4,6 +4,7 @@ pub(crate) mod blobs;
 pub(crate) mod cache;
 pub(crate) mod collection;
 pub(crate) mod copies;
+pub(crate) mod deleted;
 pub(crate) mod disk;
 pub(crate) mod leases;
 pub(crate) mod listings;

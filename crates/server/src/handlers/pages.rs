@@ -3,7 +3,9 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{JSON, cache, collection, content, disk, empty, leases, retention, running, verification};
+use super::{
+    JSON, cache, collection, content, deleted, disk, empty, leases, retention, running, verification,
+};
 use crate::access::Page;
 use crate::call::Call;
 use crate::plane::{Body, RequestBody};
@@ -45,6 +47,7 @@ pub(crate) async fn answer(
         Page::Disk => disk::disk_get(call).await,
         Page::Running => running::running_put(call, path, body).await,
         Page::Cache => cache::answer(call, path).await,
+        Page::Deleted => deleted::answer(call, path).await,
         Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {
             Err(Rejection::method(call.method, "GET, HEAD"))
         }

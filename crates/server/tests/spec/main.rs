@@ -53,5 +53,6 @@ mod protection;
 mod ranges;
 mod referrers;
 mod tags;
+mod undelete;
 mod uploads;
 mod world;

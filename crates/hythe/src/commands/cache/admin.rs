@@ -1,4 +1,4 @@
-//! A client of hythe's admin API: the cache, garbage collection, and verification (docs/reference/admin-api.md).
+//! A client of hythe's admin API: the cache, garbage collection, verification, and deleted content (docs/reference/admin-api.md).
 
 use hythe_api::{RetentionPlan, RetentionRun, Upstream, VerifiedSlice, parameter, path};
 use hythe_client::{Client, Error, PageAnswer};
@@ -102,6 +102,24 @@ impl Admin {
         query.extend(confirmed.map(|plan| (parameter::CONFIRM, plan)));
         let run = self.answer(self.client.post_page(path::RETAIN, &query, LIMIT).await)?;
         self.understand(&run)
+    }
+
+    /// Reads a page. Returns it in the JSON of the registry.
+    pub(in crate::commands) async fn read(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        self.answer(self.client.read_page(path, query, LIMIT).await)
+    }
+
+    /// Sends POST to a page. Returns its answer in the JSON of the registry.
+    pub(in crate::commands) async fn post(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        self.answer(self.client.post_page(path, query, LIMIT).await)
     }
 
     /// Reads an answer as the expected type.

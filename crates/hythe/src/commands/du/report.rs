@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use hythe_api::Disk;
+use hythe_api::{Disk, Restorable};
 use hythe_oci::{Authority, Digest, RepositoryName, Tag};
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ pub(super) struct Registry {
     host: Authority,
     is_whole: bool,
     bytes: u64,
+    /// Deleted content that can be restored, if the registry is a hythe that was read as a whole.
+    restorable: Option<Restorable>,
     repositories: Vec<Repository>,
     /// The tags of the repositories that were named, with their repository.
     rows: Vec<(RepositoryName, Row)>,
@@ -46,6 +48,7 @@ impl Registry {
     pub(super) fn of(
         host: Authority,
         is_whole: bool,
+        restorable: Option<Restorable>,
         mut repositories: Vec<Repository>,
         seen: &Seen,
     ) -> Self {
@@ -67,7 +70,7 @@ impl Registry {
             rows.extend(own.into_iter().map(|row| (repository.name.clone(), row)));
         }
         repositories.sort_by(|a, b| (Reverse(a.read.bytes), &a.name).cmp(&(Reverse(b.read.bytes), &b.name)));
-        Self { host, is_whole, bytes: seen.shares.total(), repositories, rows, disk: None }
+        Self { host, is_whole, bytes: seen.shares.total(), restorable, repositories, rows, disk: None }
     }
 
     /// Adds the disk budget.
@@ -135,6 +138,7 @@ impl Registry {
             "whole": self.is_whole,
             "bytes": self.bytes,
             "disk": self.disk,
+            "restorable": self.restorable,
             "repositories": self.repositories.iter().map(of).collect::<Vec<_>>(),
             "failed": failed.map(|(name, error)| json!({ "name": name, "error": error })).collect::<Vec<_>>(),
         })
@@ -153,6 +157,18 @@ pub(super) fn print(all: &[Registry], failed: &[(String, String)], printer: Prin
     printer.data(text.join("\n\n"), || all.iter().map(|registry| registry.json(failed)).collect());
     if printer.output() == Output::Json {
         return;
+    }
+    for Registry { host, restorable, .. } in all {
+        let Some(Restorable { manifests, bytes, .. }) = restorable.as_ref().filter(|kept| kept.manifests > 0)
+        else {
+            continue;
+        };
+        printer.note(format_args!(
+            "deleted content that can be restored takes {} more ({}). To see it: `hythe undelete --registry {host}`; to free it: \
+             `hythe gc --registry {host} --grace 0s`",
+            size(*bytes),
+            count_of(*manifests, "manifest"),
+        ));
     }
     for registry in all.iter().filter(|registry| !registry.is_whole) {
         printer.note(format_args!(

@@ -16,9 +16,9 @@ use crate::failure::Failure;
 /// A repository, and what to delete in it.
 pub(super) struct Chosen {
     pub(super) host: Authority,
-    client: Client,
+    pub(super) client: Client,
     pub(super) remote: Remote,
-    repository: RepositoryName,
+    pub(super) repository: RepositoryName,
     /// The tags and digests to delete.
     pub(super) references: Vec<Reference>,
     /// The input tags that go with the last other tag of their image.
