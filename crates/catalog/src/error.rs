@@ -15,6 +15,17 @@ pub enum Error {
     /// Any other failure, in the database's own words.
     #[error("the catalog is not available: {0}")]
     Unavailable(String),
+    /// The database is damaged: a page of it has other bytes than it should have.
+    #[error(
+        "catalog {} is damaged ({reason}); stop the server, then rebuild the catalog: `hythe recover --data {}`",
+        .path.display(), data_folder(.path)
+    )]
+    Damaged {
+        /// The catalog's file.
+        path: PathBuf,
+        /// The database's own words.
+        reason: String,
+    },
     /// The upload session has a newer owner, or has ended. The write changed nothing.
     #[error("another request took over upload {0}, or ended it")]
     UploadTaken(UploadId),
@@ -44,6 +55,14 @@ impl Error {
         )
     }
 
+    /// The same error, about the catalog in this file.
+    pub(crate) fn located(self, at: &Path) -> Self {
+        match self {
+            Self::Damaged { reason, .. } => Self::Damaged { path: at.to_owned(), reason },
+            other => other,
+        }
+    }
+
     /// The catalog's file, or its log, is no longer the one that was opened.
     pub(crate) fn moved(path: &Path) -> Self {
         Self::Unavailable(format!(
@@ -51,6 +70,14 @@ impl Error {
              put the data folder back, then restart the server",
             path.display()
         ))
+    }
+}
+
+/// The data folder that a catalog lies in.
+fn data_folder(catalog: &Path) -> std::path::Display<'_> {
+    match catalog.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.display(),
+        _ => Path::new("FOLDER").display(),
     }
 }
 
@@ -73,9 +100,10 @@ pub enum OpenError {
     },
     /// The file is not a database, or the database is damaged.
     #[error(
-        "catalog {} is damaged ({reason}); restore it with the rest of the data folder from a backup, or start with an \
-         empty registry: choose another folder with --data FOLDER",
-        path.display()
+        "catalog {} is damaged ({reason}). Rebuild it from the journal and the blobs beside it: `hythe recover --data {}`; \
+         or restore the whole data folder from a backup; or start with an empty registry: choose another folder with \
+         --data FOLDER",
+        path.display(), data_folder(path)
     )]
     Damaged {
         /// The catalog's file.
@@ -85,10 +113,10 @@ pub enum OpenError {
     },
     /// The catalog does not exist, but the blobs beside it need one.
     #[error(
-        "catalog {} is missing or empty, but blobs are stored beside it. Only the catalog knows which images they belong \
-         to. Put back the whole data folder from a backup; or start with an empty registry: move the folder `blobs` away, \
-         or choose another folder with --data FOLDER",
-        path.display()
+        "catalog {} is missing or empty, but content is stored beside it. Rebuild the catalog from the journal and the \
+         blobs: `hythe recover --data {}`; or put back the whole data folder from a backup; or start with an empty \
+         registry: move the folders `blobs` and `journal` away, or choose another folder with --data FOLDER",
+        path.display(), data_folder(path)
     )]
     Missing {
         /// The catalog's file.

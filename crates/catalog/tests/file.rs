@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -320,6 +321,36 @@ async fn a_file_that_lost_its_end_is_refused() {
     File::options().write(true).open(&path).and_then(|file| file.set_len(whole - 4096)).unwrap();
     let error = Catalog::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn damage_that_a_read_or_a_write_finds_is_named_with_the_command_that_repairs_it() {
+    let (folder, path) = folder();
+    fill(&Catalog::open(&path).unwrap()).await;
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'tag'";
+    let connection = Connection::open(&path).unwrap();
+    let page: i64 = connection.query_row(root, [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[0; 4096], (page.cast_unsigned() - 1) * 4096).unwrap();
+    assert!(matches!(Catalog::examine(&path), Err(OpenError::Damaged { .. })));
+    let catalog = Catalog::open(&path).unwrap();
+    let read = catalog.tags(&repository(), None, 10).await.unwrap_err();
+    let written = catalog.delete_tag(&repository(), &"v1".parse().unwrap(), 1).await.unwrap_err();
+    for error in [read, written] {
+        assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+        let command = format!("`hythe recover --data {}`", folder.path().display());
+        assert!(error.to_string().contains(&command), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_that_is_whole_is_examined_without_a_change() {
+    let (_folder, path) = folder();
+    fill(&Catalog::open(&path).unwrap()).await;
+    let before = fs::read(&path).unwrap();
+    assert_eq!(Catalog::examine(&path), Ok(()));
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[tokio::test]

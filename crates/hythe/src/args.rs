@@ -14,6 +14,7 @@ mod import;
 mod promote;
 #[cfg(feature = "cluster")]
 mod push;
+mod recover;
 mod registry;
 mod retain;
 #[cfg(feature = "cluster")]
@@ -56,6 +57,7 @@ pub use promote::{ContainerOf, SetImageArgs};
 pub use promote::{PromoteArgs, PromotionTarget};
 #[cfg(feature = "cluster")]
 pub use push::{CompressionChoice, PullArgs, PushArgs, Via};
+pub use recover::RecoverArgs;
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 pub use retain::RetainArgs;
 #[cfg(feature = "cluster")]
@@ -245,6 +247,9 @@ pub enum Command {
     /// Import all images of another registry, of a registry:2's data folder, or of an OCI layout
     #[command(after_help = import::IMPORT_EXAMPLES)]
     Import(Box<ImportArgs>),
+    /// Rebuild the lost or damaged catalog of a data folder from its journal and blobs
+    #[command(after_help = recover::RECOVER_EXAMPLES)]
+    Recover(RecoverArgs),
     /// Print the version
     Version,
     /// Print the completion script of a shell

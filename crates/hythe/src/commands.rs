@@ -36,6 +36,7 @@ mod pull;
 mod push;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
 mod read_layers;
+mod recover;
 mod registries;
 mod registry;
 mod retain;
@@ -111,6 +112,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Undelete(args) => undelete::undelete(&args, environment, printer),
         Command::Test(args) => test::test(&args, environment, printer),
         Command::Verify(args) => verify::verify(&args, environment, printer),
+        Command::Recover(args) => recover::recover(&args, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())

@@ -157,6 +157,7 @@ impl From<hythe_catalog::Error> for Error {
             }
             hythe_catalog::Error::UploadTaken(id) => Self::UploadTakenOver(id),
             hythe_catalog::Error::NoSpace => Self::NoSpace("the catalog cannot grow".to_owned()),
+            error @ hythe_catalog::Error::Damaged { .. } => Self::Internal(error.to_string()),
             hythe_catalog::Error::Unavailable(reason) => {
                 Self::Internal(format!("the catalog failed: {reason}"))
             }

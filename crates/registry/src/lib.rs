@@ -20,6 +20,7 @@ mod growing;
 mod hashing;
 mod ingest;
 mod joined;
+mod journal;
 mod leases;
 mod listings;
 mod manifests;
@@ -29,6 +30,7 @@ mod pulls;
 mod race;
 mod reading;
 mod rebuild;
+mod recovery;
 mod replaced;
 mod retention;
 mod running;
@@ -67,10 +69,12 @@ pub use hythe_catalog::{
     Running, Times, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
+pub use journal::journal;
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use protection::Protection;
 pub use rebuild::{Rebuilding, Unusable};
+pub use recovery::{JournalDamage, Recovered, has_journal, recover_catalog};
 pub use space::{Amount as DiskAmount, Budget, Full, Space};
 pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};

@@ -145,6 +145,8 @@ impl Server {
         let (app, options) = (Arc::clone(&self.app), Arc::clone(&self.options));
         let retain = async move || retain(&app, &options).await;
         let retaining = tokio::spawn(repeat(FIRST_RETAIN, interval, retain));
+        let registry = self.app.registry.clone();
+        let journaling = tokio::spawn(async move { registry.keep_journal().await });
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -156,6 +158,7 @@ impl Server {
         evicting.abort();
         scrubbing.abort();
         retaining.abort();
+        journaling.abort();
         stopping.send_replace(true);
         drop(stopped);
         let deadline = self.options.load().drain_timeout;

@@ -10,6 +10,7 @@ mod error;
 mod fence;
 mod files;
 pub mod fs;
+mod log;
 mod memory;
 pub mod objects;
 mod upload;
@@ -25,6 +26,7 @@ pub use error::{Error, Result};
 pub use fence::{Fence, Owner};
 pub use files::most_open_files;
 pub use fs::FsStorage;
+pub use log::{Base, Log, Segment, SegmentKind};
 pub use memory::MemoryStorage;
 pub use objects::ObjectStorage;
 pub use upload::{Upload, WRITE, Write, Writes};
@@ -108,6 +110,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Measures the volume, if the blobs are on one of a known size.
     fn volume(&self) -> Option<&dyn Volume> {
+        None
+    }
+
+    /// The log beside the blobs, if the back end has one.
+    fn log(&self) -> Option<Arc<dyn Log>> {
         None
     }
 

@@ -14,6 +14,7 @@ pub(crate) fn failed(error: &rusqlite::Error) -> Error {
         rusqlite::Error::SqliteFailure(failure, _) if failure.extended_code == SQLITE_IOERR_FSYNC => {
             Error::log_lost()
         }
+        error if is_damage(error) => Error::Damaged { path: PathBuf::new(), reason: error.to_string() },
         error => Error::Unavailable(error.to_string()),
     }
 }
@@ -21,11 +22,16 @@ pub(crate) fn failed(error: &rusqlite::Error) -> Error {
 /// The error of an attempt to open the file at `path`.
 pub(crate) fn not_opened(path: PathBuf, error: &rusqlite::Error) -> OpenError {
     let reason = error.to_string();
-    match error.sqlite_error_code() {
-        _ if is_full(error) => OpenError::NoSpace { path },
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, reason },
+    match error {
+        error if is_full(error) => OpenError::NoSpace { path },
+        error if is_damage(error) => OpenError::Damaged { path, reason },
         _ => OpenError::Other { path, reason },
     }
+}
+
+/// Whether the file is no database, or a damaged one.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
 /// Whether the disk is full. SQLite turns a write's ENOSPC into `SQLITE_FULL`. Only the shared-memory index reports an

@@ -31,6 +31,11 @@ impl Home {
         Self([path.to_owned(), log.into()].map(|path| File { id: identify(&path).ok(), path }))
     }
 
+    /// The database's file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0[0].path
+    }
+
     /// Returns an error if a path now names another file, or none. Costs two system calls.
     pub(crate) fn check(&self) -> Result<()> {
         for File { path, id } in &self.0 {

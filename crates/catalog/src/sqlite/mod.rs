@@ -15,6 +15,7 @@ mod heads;
 mod history;
 mod home;
 mod imports;
+mod journal;
 mod leases;
 mod manifest_rows;
 mod manifests;
@@ -48,8 +49,9 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
-use crate::{Error, Expect, OpenError, Reserve, Result};
+use crate::{Error, Expect, Journal, OpenError, Reserve, Result};
 use home::Home;
+use journal::Outbox;
 use readers::Readers;
 pub use rebuild::Rebuild;
 use writer::{Durability, Writer};
@@ -65,6 +67,7 @@ struct Inner {
     readers: Arc<Readers>,
     heads: heads::Heads,
     writer: Writer,
+    outbox: Option<Outbox>,
     reserve: Option<Arc<dyn Reserve>>,
     /// Locked by the write that may use the reserve.
     freeing: Arc<tokio::sync::Mutex<()>>,
@@ -73,9 +76,14 @@ struct Inner {
 }
 
 impl Inner {
-    fn new(readers: Arc<Readers>, writer: Writer, reserve: Option<Arc<dyn Reserve>>) -> Self {
+    fn new(
+        readers: Arc<Readers>,
+        writer: Writer,
+        outbox: Option<Outbox>,
+        reserve: Option<Arc<dyn Reserve>>,
+    ) -> Self {
         let (freeing, turns) = (Arc::default(), Arc::default());
-        Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
+        Self { readers, heads: heads::Heads::default(), writer, outbox, reserve, freeing, turns }
     }
 
     /// Closes the readers first: then the writer's connection is the last one, and SQLite removes the log with it.
@@ -103,6 +111,16 @@ impl Catalog {
         expect: Expect,
         reserve: Option<Arc<dyn Reserve>>,
     ) -> Result<Self, OpenError> {
+        Self::open_journaled(path, expect, reserve, None)
+    }
+
+    /// Like [`open_with`](Self::open_with), and tells `journal` of each change.
+    pub fn open_journaled(
+        path: &Path,
+        expect: Expect,
+        reserve: Option<Arc<dyn Reserve>>,
+        journal: Option<Arc<dyn Journal>>,
+    ) -> Result<Self, OpenError> {
         let opened = schema::open_file(path, expect);
         let lent = match (&opened, &reserve) {
             (Err(OpenError::NoSpace { .. }), Some(reserve)) => reserve::Lent::from(reserve, None),
@@ -111,24 +129,33 @@ impl Catalog {
         let is_full = lent.is_some();
         let connection = if is_full { schema::open_file(path, expect) } else { opened }?;
         drop(lent);
+        let outbox = journal.map(|journal| Outbox::begin(&connection, journal)).transpose();
+        let outbox = outbox.map_err(|error| error::not_opened(path.to_owned(), &error))?;
         let readers = Arc::new(Readers::pool(path));
         let writer = Writer::start(
             Arc::new(Mutex::new(connection)),
             Arc::clone(&readers),
             Some(Home::of(path)),
+            outbox.clone(),
             is_full,
         )
         .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner::new(readers, writer, reserve)) })
+        Ok(Self { inner: Arc::new(Inner::new(readers, writer, outbox, reserve)) })
+    }
+
+    /// Checks every page of the catalog at `path`, and changes nothing in it. No process may have the catalog open.
+    /// Blocking: reads the whole file.
+    pub fn examine(path: &Path) -> Result<(), OpenError> {
+        schema::examine(path)
     }
 
     /// An empty catalog that lives as long as its handles.
     pub fn in_memory() -> Result<Self, OpenError> {
         let connection = Arc::new(Mutex::new(schema::open_memory()?));
         let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
-        let writer = Writer::start(connection, Arc::clone(&readers), None, false)
+        let writer = Writer::start(connection, Arc::clone(&readers), None, None, false)
             .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner::new(readers, writer, None)) })
+        Ok(Self { inner: Arc::new(Inner::new(readers, writer, None, None)) })
     }
 
     /// Finishes the waiting writes, copies the log into the file, and refuses later reads and writes. Dropping the last

@@ -93,7 +93,7 @@ impl Readers {
             Self::Shared(connection) => query(&connection.lock()),
             Self::Pool(pool) => pool.read(|| pool.version.load(Ordering::Acquire), query)?,
         };
-        answer.map_err(|error| error::failed(&error))
+        answer.map_err(|error| self.failed(&error))
     }
 
     /// Like [`read`](Self::read), in a transaction for this read only: it also sees what another process committed since
@@ -103,7 +103,7 @@ impl Readers {
             Self::Shared(connection) => query(&connection.lock()),
             Self::Pool(pool) => pool.read(|| UNSHARED, query)?,
         };
-        answer.map_err(|error| error::failed(&error))
+        answer.map_err(|error| self.failed(&error))
     }
 
     /// Runs a long read in a transaction of its own, on a connection of its own: it holds up no write, and sees one
@@ -119,7 +119,14 @@ impl Readers {
                 })
             }
         };
-        answer.map_err(|error| error::failed(&error))
+        answer.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> Error {
+        match self {
+            Self::Shared(_) => error::failed(error),
+            Self::Pool(pool) => error::failed(error).located(&pool.path),
+        }
     }
 
     /// The current version: answers that are read from now on are at least as new, and are valid until the version

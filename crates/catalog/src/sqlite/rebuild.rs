@@ -126,7 +126,7 @@ fn store(connection: &Connection, push: &ManifestPush, now: i64) -> rusqlite::Re
     let waiting: Vec<(Tag, i64)> =
         sql::all(connection, WAITING, params, |row| Ok((sql::parsed(row, 0)?, row.get(1)?)))?;
     for (name, updated) in waiting {
-        set_tag(connection, repository, &name, manifest, updated)?;
+        manifest_rows::tag(connection, repository, name.as_str(), manifest, updated)?;
         forget_waiting(connection, repository, &name)?;
     }
     Ok(())
@@ -169,7 +169,7 @@ fn apply(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
             match manifest_rows::find(connection, repository, digest)? {
                 Some(manifest) => {
                     forget_waiting(connection, repository, name)?;
-                    set_tag(connection, repository, name, manifest, *updated)?;
+                    manifest_rows::tag(connection, repository, name.as_str(), manifest, *updated)?;
                 }
                 // The manifest's record may come later. Until then the tag names the manifest that it named before.
                 None => wait(connection, repository, name, digest, *updated)?,
@@ -186,18 +186,6 @@ fn apply(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
         }
     }
     Ok(())
-}
-
-fn set_tag(
-    connection: &Connection,
-    repository: i64,
-    name: &Tag,
-    manifest: i64,
-    updated: i64,
-) -> rusqlite::Result<()> {
-    const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (repository, name) DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
-    sql::run(connection, TAG, (repository, name.as_str(), manifest, updated)).map(drop)
 }
 
 fn wait(

@@ -29,6 +29,17 @@ macro_rules! select {
     };
 }
 
+/// One repository, by its name.
+pub(crate) const REPOSITORY: &str = concat!(select!(repository), "r.name = ?1");
+/// One manifest, by the name of its repository and its digest.
+pub(crate) const MANIFEST: &str = concat!(select!(manifest), "r.name = ?1 AND m.digest = ?2");
+/// One link, by the name of its repository and its digest.
+pub(crate) const LINK: &str = concat!(select!(link), "r.name = ?1 AND l.digest = ?2");
+/// One tag, by the name of its repository and its own.
+pub(crate) const TAG: &str = concat!(select!(tag), "r.name = ?1 AND t.name = ?2");
+/// One import, by its source.
+pub(crate) const IMPORT: &str = concat!(select!(import), "source = ?1");
+
 impl Catalog {
     /// Gives `sink` every record of one instant: repositories first, then imports, manifests, links, and tags last. Reads
     /// while other requests go on, and holds one record at a time in memory. The inner error is the first that `sink`

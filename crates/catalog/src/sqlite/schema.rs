@@ -15,7 +15,7 @@ pub(crate) const MEMORY: &str = ":memory:";
 
 /// The migrations. The first makes version 1 of the schema from an empty file, each other one the version after. A
 /// published migration is never edited.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
     include_str!("migrations/0003_private.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_retention.sql"),
     include_str!("migrations/0010_running.sql"),
     include_str!("migrations/0011_lease.sql"),
+    include_str!("migrations/0012_journal.sql"),
 ];
 
 /// The latest version of the schema. A file has its version in `PRAGMA user_version`.
@@ -83,6 +84,33 @@ pub(crate) fn open_memory() -> Result<Connection, OpenError> {
     configure(&connection).map_err(failed)?;
     migrate(&connection, 0).map_err(failed)?;
     Ok(connection)
+}
+
+/// Checks every page of the catalog at `path`, and changes nothing in it. No process may have it open. Reads the whole file.
+pub(crate) fn examine(path: &Path) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| error::not_opened(path.to_owned(), &error);
+    let missing = || OpenError::Missing { path: path.to_owned() };
+    if !path.metadata().is_ok_and(|found| found.len() > 0) {
+        return Err(missing());
+    }
+    let connection = open_reader(path).map_err(failed)?;
+    if check(&connection, path)? == 0 {
+        return Err(missing());
+    }
+    let damaged = |reason: String| OpenError::Damaged { path: path.to_owned(), reason };
+    let found: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if found != "ok" {
+        return Err(damaged(found.split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
+    let dangling =
+        sql::first(&connection, "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", [], |row| {
+            row.get::<_, String>(0)
+        });
+    match dangling.map_err(failed)? {
+        Some(table) => Err(damaged(format!("a row of the table `{table}` names a row that does not exist"))),
+        None => Ok(()),
+    }
 }
 
 /// Makes a new, empty file a catalog of the current version.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -14,6 +15,7 @@ use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use super::home::Home;
+use super::journal::Outbox;
 use super::readers::Readers;
 use super::{error, sql};
 use crate::{Error, Result};
@@ -88,6 +90,8 @@ pub(crate) struct Writer {
     /// the log would then have its new entries behind lost ones.
     sync_failed: Arc<AtomicBool>,
     longest: Arc<Longest>,
+    /// The database's file.
+    path: Option<PathBuf>,
 }
 
 /// The longest time that one write has occupied the writer, in nanoseconds.
@@ -107,6 +111,7 @@ impl Writer {
         connection: Arc<Mutex<Connection>>,
         readers: Arc<Readers>,
         home: Option<Home>,
+        outbox: Option<Outbox>,
         is_full: bool,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
@@ -114,6 +119,7 @@ impl Writer {
         let failed = Arc::clone(&sync_failed);
         let longest = Arc::new(Longest::default());
         let observed = Arc::clone(&longest);
+        let path = home.as_ref().map(|home| home.path().to_owned());
         let logged = count_pages(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // The level is unknown at first, so the first group sets it.
@@ -127,7 +133,14 @@ impl Writer {
                 }
                 let connection = connection.lock();
                 while !waiting.is_empty() {
-                    let mut log = commit_group(&connection, &readers, &mut level, &mut waiting, &observed);
+                    let mut log = commit_group(
+                        &connection,
+                        &readers,
+                        outbox.as_ref(),
+                        &mut level,
+                        &mut waiting,
+                        &observed,
+                    );
                     tight = if log == Log::Full { TIGHT } else { tight.saturating_sub(1) };
                     if log != Log::Lost && (tight > 0 || logged.load(Ordering::Relaxed) >= LOG) {
                         log = fold(&connection, &readers);
@@ -140,7 +153,13 @@ impl Writer {
             // This only makes the next start faster: committed writes are in the log, from which SQLite reads them.
             let _ = sql::first(&connection.lock(), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
-        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed, longest })
+        Ok(Self {
+            jobs: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            sync_failed,
+            longest,
+            path,
+        })
     }
 
     /// Returns an error if the writer accepts no more writes.
@@ -159,6 +178,7 @@ impl Writer {
             Err(Error::NoSpace) => self.run_once(durability, Arc::clone(work)).await,
             written => written,
         }
+        .map_err(|error| self.path.iter().fold(error, |error, path| error.located(path)))
     }
 
     async fn run_once<T, W>(&self, durability: Durability, work: Arc<W>) -> Result<T>
@@ -235,6 +255,7 @@ enum Log {
 fn commit_group(
     connection: &Connection,
     readers: &Readers,
+    outbox: Option<&Outbox>,
     level: &mut Option<Durability>,
     waiting: &mut VecDeque<Box<dyn Job>>,
     longest: &Longest,
@@ -260,6 +281,9 @@ fn commit_group(
         Err(error) if *error == Error::log_lost() => Log::Lost,
         _ => Log::Sound,
     };
+    if let Some(outbox) = outbox.filter(|_| verdict.is_ok()) {
+        outbox.drain(connection);
+    }
     for (job, outcome) in ran {
         job.answer(outcome.and(verdict.clone()));
     }
@@ -337,7 +361,7 @@ mod tests {
 
     fn start(connection: Arc<Mutex<Connection>>) -> Writer {
         let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
-        Writer::start(connection, readers, None, false).unwrap()
+        Writer::start(connection, readers, None, None, false).unwrap()
     }
 
     fn insert(writer: &Writer, value: i64, filler: i64) -> impl Future<Output = Result<usize>> + Send + '_ {

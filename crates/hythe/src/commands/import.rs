@@ -115,6 +115,9 @@ async fn import_tree(
         imported.map_err(|error| StartError::Import { folder: tree.folder().to_owned(), error })?;
     let source = takeover::source(tree, &settings.data);
     let noted = registry.finish_import(&source).await;
+    if let Err(error) = registry.settle_journal().await {
+        tracing::warn!(%error, "could not write the journal of the catalog; the next start of the server writes it");
+    }
     registry.close();
     noted.map_err(|error| StartError::Recover { folder: folder(), error })?;
     Ok(imported)

@@ -18,13 +18,13 @@ fn serve(data: &Path) -> Command {
     command
 }
 
-struct Serving {
+pub(crate) struct Serving {
     process: Child,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Serving {
-    fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         let mut process = serve(data).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         let listens = lines.by_ref().find(|line| line.starts_with("hythe listens on "));
@@ -35,7 +35,7 @@ impl Serving {
         Self { process, client: Client::new(address) }
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.process.wait().unwrap().success());
@@ -60,7 +60,7 @@ fn filled() -> (TempDir, PathBuf) {
 }
 
 /// The error for a folder that is refused. A second try gives the same error.
-fn refusal(data: &Path) -> String {
+pub(crate) fn refusal(data: &Path) -> String {
     let [first, second] = [(), ()].map(|()| {
         let output = serve(data).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
@@ -80,9 +80,12 @@ fn blobs_without_a_catalog_are_refused_and_the_error_says_how_to_recover() {
     for damage in damage {
         damage();
         let said = refusal(&data);
-        for part in
-            ["catalog.sqlite is missing or empty", "from a backup", "move the folder `blobs` away", "--data"]
-        {
+        for part in [
+            "catalog.sqlite is missing or empty",
+            "from a backup",
+            "`blobs` and `journal` away",
+            "`hythe recover --data",
+        ] {
             assert!(said.contains(part), "`{part}` is not in: {said}");
         }
         fs::write(&catalog, &kept).unwrap();
@@ -91,6 +94,7 @@ fn blobs_without_a_catalog_are_refused_and_the_error_says_how_to_recover() {
     // One of the ways to recover that the error names.
     fs::remove_file(&catalog).unwrap();
     fs::rename(data.join("blobs"), data.join("away")).unwrap();
+    fs::rename(data.join("journal"), data.join("away too")).unwrap();
     Serving::start(&data)
         .client
         .get("/v2/app/manifests/v1")
@@ -106,7 +110,10 @@ fn a_damaged_catalog_is_refused() {
     for damaged in [&kept[..kept.len() / 2], &kept[..1000], &[0; 10_000], b"garbage"] {
         fs::write(&catalog, damaged).unwrap();
         let said = refusal(&data);
-        assert!(said.contains("catalog.sqlite is damaged") && said.contains("restore it"), "{said}");
+        assert!(
+            said.contains("catalog.sqlite is damaged") && said.contains("`hythe recover --data"),
+            "{said}"
+        );
         // Without the catalog, the blobs beside it would be refused too.
         assert!(said.contains("--data") && !said.contains("away"), "{said}");
         assert_eq!(fs::read(&catalog).unwrap(), damaged, "the file is not changed");

@@ -24,6 +24,7 @@ mod precedence;
 mod problems;
 #[cfg(feature = "cluster")]
 mod promote;
+mod recover;
 mod registry2;
 mod retain;
 mod serving;

@@ -6,6 +6,7 @@ mod collector;
 mod deletes;
 mod failed_sync;
 mod fetch;
+mod journal;
 mod lost_bytes;
 mod model;
 mod objects;

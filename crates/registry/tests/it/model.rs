@@ -7,6 +7,7 @@ use hythe_oci::{Digest, Reference, Tag};
 use hythe_registry::{Error, Started};
 use proptest::prelude::*;
 
+use crate::journal::expect_journaled;
 use crate::world::{World, manifest, name, sha256};
 
 const REPOSITORIES: [&str; 2] = ["app", "team/app"];
@@ -216,5 +217,6 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let blobs = runtime.block_on(world.registry.totals()).unwrap().blobs;
         assert_eq!(world.blob_files().len() as u64, blobs, "one file for each blob, and no other file");
+        runtime.block_on(expect_journaled(&world));
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::Catalog;
+use hythe_catalog::{Catalog, Expect};
 use hythe_lifecycle::{Collected, Collector};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use hythe_registry::{
@@ -120,7 +120,9 @@ impl World {
 
     fn at(folder: TempDir, direct: Direct, clock: Arc<TestClock>) -> Self {
         let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap().with_direct(direct));
-        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
+        let path = folder.path().join("catalog.sqlite");
+        let journal = hythe_registry::journal(&*storage);
+        let catalog = Catalog::open_journaled(&path, Expect::Anything, None, journal).unwrap();
         Self::over(storage, catalog, clock, Some(folder))
     }
 

@@ -7,6 +7,7 @@
 //!   reserve                     room for the deletes that free a full disk
 //!   uploads/<upload id>         the bytes of an upload session
 //!   blobs/<algorithm>/<first two hex digits>/<hex>.<upload id>
+//!   journal/                    the log (`log.rs`)
 //!   quarantine/<hex>.<upload id>  a blob whose bytes were found damaged; goes when the blob is replaced or removed
 //! ```
 //! The catalog's files lie beside these; this crate does not touch them.
@@ -18,6 +19,7 @@ mod error;
 mod folder;
 mod format;
 mod listing;
+mod log;
 mod mount;
 mod pace;
 mod regular;
@@ -35,10 +37,11 @@ use parking_lot::Mutex;
 
 use crate::fence::Fences;
 use crate::{
-    Adopt, Adopted, BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Result, Room, Storage,
-    Upload, Volume,
+    Adopt, Adopted, BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Log, Owner, Result, Room,
+    Storage, Upload, Volume,
 };
 use content::FileContent;
+use log::FsLog;
 use pace::Pace;
 use upload::FileUpload;
 
@@ -56,6 +59,7 @@ pub struct FsStorage {
     pace: Arc<Pace>,
     reserve: Arc<Reserve>,
     fences: Arc<Fences>,
+    log: Arc<FsLog>,
     /// The lock file: while it is open, no other process can open the folder.
     _lock: File,
 }
@@ -66,8 +70,8 @@ impl FsStorage {
         let (root, lock) = folder::open(root)?;
         let pace = Arc::new(Pace::new(uploads(&root), Direct::Auto));
         let reserve = Arc::new(Reserve::open(&root));
-        let (making, fences) = (Arc::default(), Arc::default());
-        Ok(Self { root: root.into(), making, pace, reserve, fences, _lock: lock })
+        let (making, fences, log) = (Arc::default(), Arc::default(), Arc::new(FsLog::new(&root)));
+        Ok(Self { root: root.into(), making, pace, reserve, fences, log, _lock: lock })
     }
 
     /// The room that no upload may use.
@@ -327,6 +331,10 @@ impl Storage for FsStorage {
 
     fn blobs(&self) -> Option<&dyn ListBlobs> {
         Some(self)
+    }
+
+    fn log(&self) -> Option<Arc<dyn Log>> {
+        Some(Arc::<FsLog>::clone(&self.log))
     }
 
     fn volume(&self) -> Option<&dyn Volume> {

@@ -1,10 +1,10 @@
 //! Opens the data folder: the stored blobs, and the catalog that belongs to them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hythe_catalog::{Catalog, Expect};
-use hythe_registry::Registry;
+use hythe_registry::{Registry, has_journal};
 use hythe_storage::fs::Reserve;
 use hythe_storage::objects::MemoryBucket;
 use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage};
@@ -31,15 +31,23 @@ pub(in crate::commands) async fn open(settings: &Settings) -> Result<Registry, S
     Ok(Registry::new(storage, catalog, wiring::registry_options(settings)))
 }
 
-/// Opens the catalog that belongs to the stored blobs. Refuses blobs without a catalog and a catalog without blobs: the
-/// registry would seem to work, but would be empty, or its images would have no bytes.
+/// The catalog's file in a data folder.
+pub(in crate::commands) fn catalog_path(data: &Path) -> PathBuf {
+    data.join("catalog.sqlite")
+}
+
+/// Opens the catalog that belongs to the stored blobs. Refuses blobs or a journal without a catalog, and a catalog without
+/// blobs: the registry would seem to work, but would be empty, or its images would have no bytes.
 async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
     let failed =
         |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
-    let path = data.join("catalog.sqlite");
+    let path = catalog_path(data);
     let has_blobs = storage.has_blobs().map_err(failed)?;
-    let expect = if has_blobs { Expect::Catalog } else { Expect::Anything };
-    let catalog = Catalog::open_with(&path, expect, Some(Arc::new(Room(Arc::clone(storage.reserve())))))?;
+    let has_journal =
+        has_journal(storage).map_err(|error| StartError::Recover { folder: data.to_owned(), error })?;
+    let expect = if has_blobs || has_journal { Expect::Catalog } else { Expect::Anything };
+    let room = Arc::new(Room(Arc::clone(storage.reserve())));
+    let catalog = Catalog::open_journaled(&path, expect, Some(room), hythe_registry::journal(storage))?;
     let failed =
         |error: hythe_catalog::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
     if !has_blobs && catalog.has_blobs().await.map_err(failed)? {

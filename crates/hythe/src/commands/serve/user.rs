@@ -21,7 +21,7 @@ pub(super) const USER: u32 = 1000;
 /// The file that marks a folder as hythe's data folder.
 pub(in crate::commands) const MARK: &str = "format";
 /// hythe's folders in its data folder.
-pub(in crate::commands) const FOLDERS: [&str; 2] = ["uploads", "blobs"];
+pub(in crate::commands) const FOLDERS: [&str; 4] = ["uploads", "blobs", "journal", "quarantine"];
 
 /// Checks that the server can run as that user, and gives the data folder to the user. The error says why it cannot.
 /// The check becomes the user on a thread of its own, which ends afterwards, so that the process is still root.
