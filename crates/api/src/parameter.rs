@@ -47,3 +47,6 @@ pub const HISTORY: &str = "history";
 
 /// How many entries a page has.
 pub const N: &str = "n";
+
+/// Whether a backup also takes content that the registry cached: `true` or `false`.
+pub const CACHED: &str = "cached";

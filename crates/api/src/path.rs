@@ -9,6 +9,9 @@ pub const COPIES: &str = "/api/cache/copies";
 /// Shows the state of the upstreams (`GET`).
 pub const UPSTREAMS: &str = "/api/cache/upstreams";
 
+/// Reads the records of the catalog for a backup (`GET`).
+pub const BACKUP_RECORDS: &str = "/api/backup/records";
+
 /// Verifies stored content, slice by slice (`POST`).
 pub const VERIFY: &str = "/api/verify";
 

@@ -5,7 +5,8 @@ use http::{Method, StatusCode};
 use hythe_oci::encode;
 
 use crate::ask::Ask;
-use crate::client::Client;
+use crate::body::BlobBody;
+use crate::client::{Client, Inner};
 use crate::error::Error;
 
 /// The answer of a page. It may be a refusal: its meaning depends on the page.
@@ -64,6 +65,15 @@ impl Client {
         self.page(Method::PUT, path, &[], body, limit).await
     }
 
+    /// Reads a page of any length as it arrives. Its only expected status is 200.
+    pub async fn stream_page(&self, path: &str, query: &[(&str, &str)]) -> Result<BlobBody, Error> {
+        let mut ask = self.0.page(Method::GET, path, query);
+        ask.expected = &[StatusCode::OK];
+        let answer = self.0.ask(ask).await?;
+        let length = answer.content_length();
+        Ok(BlobBody::new(answer, 0..0, length, length))
+    }
+
     async fn page(
         &self,
         method: Method,
@@ -72,15 +82,21 @@ impl Client {
         body: Bytes,
         limit: usize,
     ) -> Result<PageAnswer, Error> {
-        let mut url = self.0.at(path);
-        let query: Vec<String> =
-            query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
-        let subject = self.0.subject(format!("`{path}`"));
-        let mut ask = Ask::new(method, url, Vec::new(), subject);
+        let mut ask = self.0.page(method, path, query);
         ask.body = body;
         ask.expected = ANSWERS;
         let answer = self.0.ask(ask).await?;
         Ok(PageAnswer { status: answer.status().as_u16(), bytes: answer.read(limit).await? })
+    }
+}
+
+impl Inner {
+    fn page(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Ask {
+        let mut url = self.at(path);
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
+        let subject = self.subject(format!("`{path}`"));
+        Ask::new(method, url, Vec::new(), subject)
     }
 }

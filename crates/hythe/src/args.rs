@@ -1,5 +1,6 @@
 //! The command line, as data.
 
+mod backup;
 mod build;
 mod bundle;
 #[cfg(feature = "cluster")]
@@ -47,6 +48,7 @@ pub use deploy::{
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
+pub use backup::{BackupArgs, BackupCommand, PruneArgs, RestoreArgs, Snapshot};
 pub use build::{BuildArgs, BuilderName};
 pub use bundle::{BundleArgs, BundleCommand, BundleCreateArgs, BundleLoadArgs};
 pub use du::DuArgs;
@@ -238,6 +240,12 @@ pub enum Command {
     /// Verify everything that the registry stores; the registry also does this in the background
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Back up a registry into a folder, while it serves; copies only what the folder lacks
+    #[command(after_help = backup::BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Restore a backup: make a new data folder, or push repositories into a running registry
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
     /// Delete the images that the retention rules let go; the registry also does this at intervals
     #[command(after_help = retain::RETAIN_EXAMPLES)]
     Retain(RetainArgs),

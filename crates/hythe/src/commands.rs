@@ -1,5 +1,6 @@
 //! hythe's commands, one file per verb.
 
+mod backup;
 mod build;
 mod bundle;
 mod cache;
@@ -39,6 +40,7 @@ mod read_layers;
 mod recover;
 mod registries;
 mod registry;
+mod restore;
 mod retain;
 mod rm;
 #[cfg(feature = "cluster")]
@@ -91,6 +93,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Deploy(args) => deploy::deploy(*args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Forward(args) => forward::forward(&args, environment, printer),
+        Command::Backup(args) => backup::backup(&args, environment, printer),
+        Command::Restore(args) => restore::restore(&args, environment, printer),
         Command::Gc(args) => gc::gc(&args, environment, printer),
         Command::Retain(args) => retain::retain(&args, environment, printer),
         Command::Import(args) => import::import(&args, environment, printer),

@@ -72,6 +72,9 @@ pub enum Failure {
     /// A registry did not give what the command asked for.
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    /// A backup or a restore failed.
+    #[error(transparent)]
+    Backup(#[from] hythe_backup::Error),
     /// Images could not be warmed, copied or deleted, or are incomplete.
     #[error("{0}")]
     Images(String),
@@ -171,6 +174,7 @@ impl Failure {
             | Self::PortTaken { .. }
             | Self::File(_)
             | Self::Answer(_)
+            | Self::Backup(_)
             | Self::Images(_)
             | Self::Suite(_)
             | Self::Registry(_)

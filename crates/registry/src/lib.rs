@@ -37,6 +37,7 @@ mod running;
 mod sessions;
 mod shared;
 mod space;
+mod spool;
 mod twin;
 mod upkeep;
 mod uploads;

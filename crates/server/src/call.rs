@@ -9,6 +9,7 @@ use hythe_lifecycle::{Collector, Evictor, Verifier};
 use hythe_oci::{Digest, Query, RepositoryName};
 use hythe_registry::{MountFrom, Provenance, Registry, Repository};
 use hythe_upstream::{Cache, Freshness, RepositoryCopy};
+use tokio::sync::Semaphore;
 
 use crate::access::{Scope, Silence};
 use crate::manifest_room::ManifestRoom;
@@ -28,6 +29,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,
     pub(crate) manifest_room: ManifestRoom,
+    /// The answers with all records of the catalog that may exist at the same time: each has a file.
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 /// One request that is allowed, and how far.

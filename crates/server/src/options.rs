@@ -1,5 +1,6 @@
 //! The server's settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ pub struct ServerOptions {
     pub collect_interval: Duration,
     /// Retention by rules.
     pub retention: RetentionOptions,
+    /// The folder for the files of the catalog's records, which a backup reads; `None` means the system's folder for
+    /// temporary files.
+    pub spool: Option<PathBuf>,
     /// How fast and how often stored content is verified in the background.
     pub scrub: Pace,
 }
@@ -67,6 +71,7 @@ impl Default for ServerOptions {
             log_format: Format::Text,
             collect_interval: Duration::from_mins(10),
             retention: RetentionOptions::default(),
+            spool: None,
             scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
         }
     }

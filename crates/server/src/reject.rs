@@ -52,7 +52,7 @@ impl Rejection {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    fn with_header(mut self, name: header::HeaderName, value: String) -> Self {
+    pub(crate) fn with_header(mut self, name: header::HeaderName, value: String) -> Self {
         // The values are paths and numbers that the server makes; an invalid header value is left out.
         self.headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
         self

@@ -29,6 +29,9 @@ use crate::peer::{Door, Peer};
 use crate::plane::{Connection, Link, Patience, PlaneCounters};
 use crate::workers::Workers;
 
+/// The most answers with all records of the catalog at the same time.
+const EXPORTS: usize = 2;
+
 /// The time from the start to the first round of garbage collection, so that the round does not slow the start.
 const FIRST_COLLECT: Duration = Duration::from_secs(30);
 
@@ -95,6 +98,7 @@ impl Server {
                 metrics,
                 log,
                 manifest_room,
+                exports: Arc::new(Semaphore::new(EXPORTS)),
             }),
             connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),

@@ -24,12 +24,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-engine", &["hythe-oci", "hythe-transfer"]),
     ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-engine", "hythe-kube", "hythe-yaml"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
-    ("hythe-server", &["hythe-oci", "hythe-api", "hythe-lifecycle", "hythe-registry", "hythe-upstream"]),
+    ("hythe-backup", &["hythe-oci", "hythe-storage", "hythe-registry"]),
+    (
+        "hythe-server",
+        &["hythe-oci", "hythe-api", "hythe-backup", "hythe-lifecycle", "hythe-registry", "hythe-upstream"],
+    ),
     (
         "hythe",
         &[
             "hythe-oci",
             "hythe-api",
+            "hythe-backup",
             "hythe-build",
             "hythe-storage",
             "hythe-catalog",
@@ -68,6 +73,7 @@ const WITHOUT_HTTP: &[&str] = &[
     "hythe-catalog",
     "hythe-registry",
     "hythe-lifecycle",
+    "hythe-backup",
 ];
 
 /// Libraries that do I/O or have a clock; `hythe-oci` must be pure.

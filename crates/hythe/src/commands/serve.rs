@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use announcement::announce;
-pub(super) use open::{catalog_path, open};
+pub(super) use open::{RESTORING, catalog_path, open};
 pub use reader::Reader;
 pub(super) use taken::Taken;
 #[cfg(target_os = "linux")]

@@ -49,6 +49,15 @@ pub enum StartError {
         /// The folder of the blobs.
         blobs: PathBuf,
     },
+    /// A restore into the data folder was interrupted.
+    #[error(
+        "a restore into {0} was interrupted. Run it again, and it continues: `hythe restore DEST --data {0}`. To start with an \
+         empty registry instead, choose another folder with --data FOLDER", .folder.display()
+    )]
+    Restoring {
+        /// The data folder.
+        folder: PathBuf,
+    },
     /// The clock shows a time that HTTP responses cannot express.
     #[error("this machine's clock shows a time before 1970 or after 9999; set the clock, then start again")]
     Clock,

@@ -126,6 +126,7 @@ mod tests {
             ("/livez", OtherRead, OtherWrite),
             ("/readyz", OtherRead, OtherWrite),
             ("/metrics", OtherRead, OtherWrite),
+            ("/api/backup/records", ReadPage, WritePage),
             ("/api/gc", ReadPage, WritePage),
             ("/api/leases", ReadPage, WritePage),
             ("/api/leases/0123", ReadPage, WritePage),

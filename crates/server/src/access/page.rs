@@ -11,6 +11,8 @@ pub(crate) enum Page {
     Metrics,
     /// `/api/gc`: garbage collection.
     Collection,
+    /// `/api/backup/records`: the catalog's records.
+    Backup,
     /// `/api/leases…`: leases.
     Leases,
     /// `/api/verify`: verification of stored content.
@@ -36,6 +38,7 @@ impl Page {
             _ if is_at_or_below(path, hythe_api::path::LEASES) => Self::Leases,
             _ if path.starts_with(hythe_api::path::DELETED) => Self::Deleted,
             hythe_api::path::UNDELETE => Self::Deleted,
+            hythe_api::path::BACKUP_RECORDS => Self::Backup,
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
             hythe_api::path::RETAIN => Self::Retention,
@@ -54,6 +57,7 @@ impl Page {
             Self::Ready => "ready",
             Self::Metrics => "metrics",
             Self::Collection => "gc",
+            Self::Backup => "backup",
             Self::Leases => "leases",
             Self::Verification => "verify",
             Self::Retention => "retain",
@@ -67,7 +71,8 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection
+            Self::Backup
+            | Self::Collection
             | Self::Leases
             | Self::Verification
             | Self::Retention

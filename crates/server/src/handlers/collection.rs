@@ -8,7 +8,7 @@ use hythe_lifecycle::{CollectedNow, Collection};
 use hythe_oci::ErrorCode;
 use hythe_registry::DeletedTotal;
 
-use super::{json, leases};
+use super::{json, leases, switch};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
@@ -39,17 +39,6 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
     }
     let until = round.deleted.last.and_then(|last| call.app.registry.restorable_until(last));
     Ok(json(&round_of(&round, collection.dry_run, until)))
-}
-
-pub(super) fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
-    match call.query.first(name).as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => {
-            let message = format!("parameter `{name}` must be true or false");
-            Err(Rejection::parameter(ErrorCode::Unsupported, message))
-        }
-    }
 }
 
 /// The grace period of the request; `None` means the configured one.

@@ -1,5 +1,6 @@
 //! The handlers of the endpoints. A handler's name is a noun and a verb.
 
+pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod cache;
 pub(crate) mod collection;
@@ -18,11 +19,13 @@ pub(crate) mod verification;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use hythe_oci::Digest;
 use hythe_oci::header::DOCKER_CONTENT_DIGEST;
+use hythe_oci::{Digest, ErrorCode};
 use serde::Serialize;
 
+use crate::call::Call;
 use crate::plane::Body;
+use crate::reject::Rejection;
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -44,6 +47,18 @@ fn content(media_type: &'static str, bytes: impl Into<bytes::Bytes>) -> Response
 fn json(value: &impl Serialize) -> Response<Body> {
     // Serialising can only fail for a map whose keys are not text, and none of these types has a map.
     content(JSON, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A parameter that is on or off; off if it is missing.
+fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
+    match call.query.first(name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let message = format!("parameter `{name}` must be true or false");
+            Err(Rejection::parameter(ErrorCode::Unsupported, message))
+        }
+    }
 }
 
 /// Adds a header whose value the server makes: a path, a digest or a number.

@@ -4,7 +4,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::{
-    JSON, cache, collection, content, deleted, disk, empty, leases, retention, running, verification,
+    JSON, backup, cache, collection, content, deleted, disk, empty, leases, retention, running, verification,
 };
 use crate::access::Page;
 use crate::call::Call;
@@ -41,6 +41,7 @@ pub(crate) async fn answer(
     let registry = |error| Rejection::registry(&error, None);
     match page {
         Page::Collection => collection::collect(call).await,
+        Page::Backup => backup::record_list(call).await,
         Page::Leases => leases::answer(call, path).await,
         Page::Verification => verification::verify(call).await,
         Page::Retention => retention::answer(call).await,

@@ -1,7 +1,8 @@
 //! A client of hythe's admin API: the cache, garbage collection, verification, and deleted content (docs/reference/admin-api.md).
 
-use hythe_api::{RetentionPlan, RetentionRun, Upstream, VerifiedSlice, parameter, path};
-use hythe_client::{Client, Error, PageAnswer};
+use bytes::Bytes;
+use hythe_api::{Lease, RetentionPlan, RetentionRun, Upstream, VerifiedSlice, parameter, path};
+use hythe_client::{BlobBody, Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,6 +77,39 @@ impl Admin {
         let query: Vec<(&str, &str)> = after.map(|after| (parameter::AFTER, after)).into_iter().collect();
         let slice = self.answer(self.client.post_page(path::VERIFY, &query, LIMIT).await)?;
         self.understand(&slice)
+    }
+
+    /// Takes a lease, and returns its id.
+    pub(in crate::commands) async fn take_lease(
+        &self,
+        purpose: &str,
+        holder: &str,
+    ) -> Result<String, Failure> {
+        let query = [(parameter::PURPOSE, purpose), (parameter::HOLDER, holder)];
+        let lease = self.answer(self.client.post_page(path::LEASES, &query, LIMIT).await)?;
+        Ok(self.understand::<Lease>(&lease)?.id)
+    }
+
+    /// Renews a lease. False if it has ended.
+    pub(in crate::commands) async fn renew_lease(&self, id: &str) -> Result<bool, Failure> {
+        let answer = self.client.put_page(&format!("{}/{id}", path::LEASES), Bytes::new(), LIMIT).await;
+        match answer {
+            Ok(answer) if answer.status == 404 => Ok(false),
+            answer => self.answer(answer).map(|_| true),
+        }
+    }
+
+    /// Ends a lease.
+    pub(in crate::commands) async fn release_lease(&self, id: &str) -> Result<(), Failure> {
+        let answer = self.client.delete_page(&format!("{}/{id}", path::LEASES), &[], LIMIT).await;
+        answer.map(drop).map_err(|error| self.target.unreachable(&error))
+    }
+
+    /// The records of the catalog, as lines.
+    pub(in crate::commands) async fn records(&self, cached: bool) -> Result<BlobBody, Failure> {
+        let query: &[_] = if cached { &[(parameter::CACHED, "true")] } else { &[] };
+        let body = self.client.stream_page(path::BACKUP_RECORDS, query).await;
+        body.map_err(|error| self.target.unreachable(&error))
     }
 
     /// The part of the retention plan behind `after`.

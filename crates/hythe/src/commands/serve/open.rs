@@ -14,6 +14,9 @@ use crate::failure::StartError;
 use crate::settings::Settings;
 use crate::values::Storage;
 
+/// The file that marks a data folder whose restore has not ended.
+pub(in crate::commands) const RESTORING: &str = "catalog.sqlite.restoring";
+
 /// The registry that the settings describe.
 pub(in crate::commands) async fn open(settings: &Settings) -> Result<Registry, StartError> {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
@@ -42,6 +45,9 @@ async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, Start
     let failed =
         |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
     let path = catalog_path(data);
+    if !path.exists() && data.join(RESTORING).exists() {
+        return Err(StartError::Restoring { folder: data.to_owned() });
+    }
     let has_blobs = storage.has_blobs().map_err(failed)?;
     let has_journal =
         has_journal(storage).map_err(|error| StartError::Recover { folder: data.to_owned(), error })?;

@@ -8,7 +8,7 @@ use hythe_server::{Format, Mirror, RetentionOptions, ServerOptions};
 use hythe_upstream::{Allowed, CacheOptions};
 
 use crate::settings::Settings;
-use crate::values::{Listen, LogFormat};
+use crate::values::{Listen, LogFormat, Storage};
 
 /// The configuration checks sizes and counts when it reads them. A value beyond `usize` becomes the largest one.
 fn count(value: u64) -> usize {
@@ -39,6 +39,7 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
         tags_max_page: count(settings.tags.max_page),
         log_requests: settings.log.requests,
         log_format: format(settings.log.format),
+        spool: (settings.storage == Storage::Fs).then(|| settings.data.clone()),
         collect_interval: settings.collect.interval,
         retention: RetentionOptions {
             rules: settings.retain.rules().into(),

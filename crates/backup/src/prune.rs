@@ -1,0 +1,169 @@
+//! Removes old snapshots, and the blobs that no snapshot names, in two phases: a prune notes such a blob with the time, and
+//! a later one removes it if it is still in no snapshot. Between the two a backup may name it again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use hythe_oci::Digest;
+use hythe_registry::Record;
+
+use crate::running::{Kind, Running, running};
+use crate::{Destination, Error, Records, Result, Time};
+
+/// How many blobs are removed between two looks at the clock.
+const STEP: usize = 256;
+
+/// Which snapshots stay. The newest always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest ones, this many.
+    Newest(usize),
+    /// Those of this last time.
+    Within(Duration),
+}
+
+/// A prune.
+#[derive(Clone, Copy, Debug)]
+pub struct Prune {
+    /// Which snapshots stay.
+    pub keep: Keep,
+    /// How long a blob stays after a prune found it in no snapshot.
+    pub grace: Duration,
+    /// Whether to change nothing, and only count.
+    pub dry_run: bool,
+}
+
+/// What a prune did, or would have done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The snapshots that were removed, the oldest first.
+    pub snapshots: Vec<Time>,
+    /// How many are left.
+    pub kept: u64,
+    /// Blobs that were removed.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs that no snapshot names and that stay for now.
+    pub waiting: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+    /// How many backups are in progress: while one is, no blob is removed.
+    pub backups: usize,
+}
+
+impl Prune {
+    /// Prunes a folder of backups. Blocking.
+    pub fn run(&self, destination: &Destination) -> Result<Pruned> {
+        let mut this = Running::begin(destination, Kind::Prune)?;
+        // Behind the line above: see the module `running`.
+        let backups = running(destination, Kind::Backup)?;
+        let now = Time::now();
+        let snapshots = destination.snapshots()?;
+        let (kept, old) = self.split(&snapshots, now);
+        let mut pruned =
+            Pruned { snapshots: old.clone(), kept: kept.len() as u64, backups, ..Pruned::default() };
+        // Read first: a snapshot that cannot be read might name any blob, and then nothing may go.
+        let listed = listed(destination, &kept)?;
+        let known = known(destination)?;
+        if !self.dry_run {
+            old.iter().try_for_each(|time| destination.remove_snapshot(*time))?;
+        }
+        let (mut unlisted, mut due) = (BTreeMap::new(), Vec::new());
+        destination.each_blob(|digest, size| {
+            if !listed.contains(&digest) {
+                let since = known.get(&digest).copied().filter(|since| *since <= now.millis());
+                let is_due = since.is_some_and(|since| now.minus(self.grace).millis() >= since)
+                    || self.grace.is_zero();
+                if is_due && backups == 0 {
+                    due.push((digest, size));
+                } else {
+                    pruned.waiting += 1;
+                    pruned.waiting_bytes += size;
+                    unlisted.insert(digest, since.unwrap_or(now.millis()));
+                }
+            }
+            Ok(())
+        })?;
+        for part in due.chunks(STEP) {
+            if !self.dry_run {
+                if !this.is_seen() {
+                    // The machine slept: a backup may have begun meanwhile. The next prune goes on.
+                    break;
+                }
+                part.iter().try_for_each(|(digest, _)| destination.remove_blob(digest))?;
+                this.renew()?;
+            }
+            pruned.blobs += part.len() as u64;
+            pruned.bytes += part.iter().map(|(_, size)| size).sum::<u64>();
+        }
+        if !self.dry_run {
+            let text = serde_json::to_vec(&unlisted).unwrap_or_default();
+            destination.write(&destination.unlisted_path(), &text)?;
+        }
+        Ok(pruned)
+    }
+
+    /// The snapshots that stay, and those that go.
+    fn split(&self, snapshots: &[Time], now: Time) -> (Vec<Time>, Vec<Time>) {
+        let newest = snapshots.last();
+        let first = match self.keep {
+            Keep::Newest(count) => snapshots.len().saturating_sub(count),
+            Keep::Within(time) => snapshots.partition_point(|at| *at < now.minus(time)),
+        };
+        let stays = |place: usize, time: &Time| place >= first || Some(time) == newest;
+        let (kept, old): (Vec<_>, Vec<_>) =
+            snapshots.iter().enumerate().partition(|(place, time)| stays(*place, time));
+        let times = |list: Vec<(usize, &Time)>| list.into_iter().map(|(_, time)| *time).collect();
+        (times(kept), times(old))
+    }
+}
+
+/// The blobs and manifests that these snapshots name.
+fn listed(destination: &Destination, snapshots: &[Time]) -> Result<HashSet<Digest>> {
+    let mut listed = HashSet::new();
+    for time in snapshots {
+        for record in Records::open(destination, *time)? {
+            if let Record::Manifest { digest, .. } | Record::Link { digest, .. } = record? {
+                listed.insert(digest);
+            }
+        }
+    }
+    Ok(listed)
+}
+
+/// The blobs that an earlier prune found in no snapshot, and when.
+fn known(destination: &Destination) -> Result<BTreeMap<Digest, u64>> {
+    let path = destination.unlisted_path();
+    match std::fs::read(&path) {
+        // A list that cannot be read is begun anew: each blob then stays for its whole grace again.
+        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(Error::file("read", &path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_snapshot_always_stays() {
+        let times: Vec<Time> = (1..=5).map(|hour| Time::from_millis(hour * 3_600_000)).collect();
+        let now = Time::from_millis(6 * 3_600_000);
+        let hours = Duration::from_hours;
+        for (keep, kept) in [
+            (Keep::Newest(0), 1),
+            (Keep::Newest(2), 2),
+            (Keep::Newest(9), 5),
+            (Keep::Within(hours(0)), 1),
+            (Keep::Within(hours(3)), 3),
+            (Keep::Within(hours(9)), 5),
+        ] {
+            let prune = Prune { keep, grace: hours(1), dry_run: false };
+            let (stay, go) = prune.split(&times, now);
+            assert_eq!((stay.len(), go.len()), (kept, 5 - kept), "{keep:?}");
+            assert_eq!(stay, times[5 - kept..], "{keep:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Backups and prunes in progress: each has a file, so that no prune removes a blob that a backup is about to name.
+//!
+//! A backup creates its file first, and then looks for prunes; a prune does the reverse. So one of them always sees the
+//! other: the backup waits, and the prune removes nothing. A file that its owner does not renew is ignored after a time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::destination::{entries, remove};
+use crate::{Destination, Result, Time};
+
+/// How long a file counts after its last renewal.
+pub(crate) const LIFE: Duration = Duration::from_mins(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Backup,
+    Prune,
+}
+
+impl Kind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Backup => "backup-",
+            Self::Prune => "prune-",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Until {
+    until: u64,
+}
+
+/// A backup or a prune in progress. Its file is removed with this value.
+#[derive(Debug)]
+pub(crate) struct Running {
+    destination: Destination,
+    path: PathBuf,
+    until: Time,
+}
+
+impl Running {
+    pub(crate) fn begin(destination: &Destination, kind: Kind) -> Result<Self> {
+        let id = hythe_oci::UploadId::random();
+        let path = destination.running()?.join(format!("{}{id}.json", kind.prefix()));
+        let mut this = Self { destination: destination.clone(), path, until: Time::now() };
+        this.renew()?;
+        Ok(this)
+    }
+
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.until = Time::now().plus(LIFE);
+        let until = serde_json::to_vec(&Until { until: self.until.millis() }).unwrap_or_default();
+        self.destination.write(&self.path, &until)
+    }
+
+    /// Whether others still see this run, with a margin.
+    pub(crate) fn is_seen(&self) -> bool {
+        is_alive(self.until.minus(LIFE / 5), Time::now())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = remove(&self.path);
+    }
+}
+
+/// How many runs of this kind are in progress. Removes the files of those that ended without a word.
+pub(crate) fn running(destination: &Destination, kind: Kind) -> Result<usize> {
+    let (mut count, now) = (0, Time::now());
+    for (name, path) in entries(&destination.running()?)? {
+        if !name.starts_with(kind.prefix()) {
+            continue;
+        }
+        // A file that is gone or being replaced belongs to a run that ends or goes on: what cannot be read does not count.
+        let until = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Until>(&text).ok());
+        match until.map(|until| Time::from_millis(until.until)) {
+            Some(until) if is_alive(until, now) => count += 1,
+            Some(_) => remove(&path)?,
+            None => {}
+        }
+    }
+    Ok(count)
+}
+
+/// A time far ahead was written before the clock was set back: it does not count, or it would for as long as that.
+fn is_alive(until: Time, now: Time) -> bool {
+    now < until && until <= now.plus(2 * LIFE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_seen_until_it_ends_and_a_dead_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = Destination::create(folder.path()).unwrap();
+        let backup = Running::begin(&destination, Kind::Backup).unwrap();
+        assert_eq!(running(&destination, Kind::Backup).unwrap(), 1);
+        assert_eq!(running(&destination, Kind::Prune).unwrap(), 0);
+        drop(backup);
+        assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
+        for until in [Time::now().minus(Duration::from_secs(1)), Time::now().plus(100 * LIFE)] {
+            let path = destination.running().unwrap().join("backup-dead.json");
+            std::fs::write(&path, format!("{{\"until\":{}}}", until.millis())).unwrap();
+            assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
+            assert!(!path.exists());
+        }
+    }
+}
