@@ -89,7 +89,7 @@ fn a_backup_while_four_clients_push_has_all_that_was_acknowledged_before_it_bega
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (server, dest, seed) = (Server::start(), folder.path().join("backup"), fresh_seed());
     let mut base = Vec::new();
-    for number in 0..megabytes / (2 * LAYER) + 1 {
+    for number in 0..=megabytes / (2 * LAYER) {
         let (name, tag) = ("base/app".to_owned(), format!("v{number}"));
         let seed = mix(seed ^ number);
         let layers = [LAYER << 20, LAYER << 20];

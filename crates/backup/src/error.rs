@@ -44,7 +44,7 @@ pub enum Error {
         known: u32,
     },
     /// A snapshot is damaged.
-    #[error("the snapshot {} is damaged: {reason}. Choose another one, from `hythe backup list`", path.display())]
+    #[error("the snapshot {} is damaged: {reason}. Choose another one, from `hythe backup list DEST`", path.display())]
     Snapshot {
         /// The snapshot's file.
         path: PathBuf,

@@ -66,6 +66,7 @@ async fn push(catalog: &Catalog, tag: &str) {
         manifests: Vec::new(),
         tags: vec![tag.parse().unwrap()],
         protected: Vec::new(),
+        tagged: 1,
         now: 1,
     };
     catalog.push_manifest(push).await.unwrap();

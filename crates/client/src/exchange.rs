@@ -215,6 +215,8 @@ async fn error(reply: Reply, ask: &Ask, authorization: Option<&Authorization>) -
                 Some(authorization) if !authorization.is_anonymous_token() => {
                     "the registry does not accept the configured credentials, or they do not allow this request"
                 }
+                // Without a challenge, other credentials would not help.
+                None if status.as_u16() == 403 => "the registry refuses this request",
                 _ => "the registry requires credentials, and none that it accepts are configured",
             };
             subject.denied(status.as_u16(), full(why.to_owned()))

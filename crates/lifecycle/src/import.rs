@@ -363,7 +363,7 @@ fn forget_copied_times(found: &mut [Found], now: SystemTime) {
     }
     if is_copied {
         tracing::info!(
-            "all tags have nearly the same time, as after a copy: the times of their pushes count as unknown"
+            "imported tags have nearly the same time, as after a copy: the times of their pushes count as unknown"
         );
     }
 }

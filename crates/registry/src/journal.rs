@@ -110,7 +110,7 @@ impl Registry {
         let writing = Arc::new(Mutex::new(Writing { base, lines: Vec::new() }));
         let sink = Arc::clone(&writing);
         let written = self.0.catalog.export(move |record| sink.lock().write(&record)).await?;
-        written.map_err(not_written)?;
+        written.map_err(|error| not_written(&error))?;
         let Some(writing) = Arc::into_inner(writing) else {
             return Err(Error::Internal("the records are still being written".to_owned()));
         };
@@ -119,7 +119,7 @@ impl Registry {
     }
 }
 
-fn not_written(error: io::Error) -> Error {
+fn not_written(error: &io::Error) -> Error {
     Error::Internal(format!("cannot write a base of the journal: {error}"))
 }
 
@@ -148,7 +148,7 @@ impl Writing {
     }
 
     fn finish(mut self) -> Result<()> {
-        self.base.write_all(&self.lines).map_err(not_written)?;
+        self.base.write_all(&self.lines).map_err(|error| not_written(&error))?;
         Ok(self.base.finish()?)
     }
 }

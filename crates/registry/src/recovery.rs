@@ -71,7 +71,7 @@ async fn build(storage: Arc<dyn Storage>, path: &Path, now: SystemTime) -> Resul
         for segment in segments {
             let lines = Lines::new(log.read(&segment)?);
             recovered.records += rebuilding.apply_all(lines, |line| {
-                note(&segment, line, &mut recovered.damages, &mut recovered.damaged)
+                note(&segment, line, &mut recovered.damages, &mut recovered.damaged);
             })?;
         }
         recovered.records -= recovered.damaged.min(recovered.records);
@@ -84,11 +84,11 @@ async fn build(storage: Arc<dyn Storage>, path: &Path, now: SystemTime) -> Resul
     joined(spawn_blocking(replaying)).await?
 }
 
-fn note(segment: &Segment, line: DamagedLine, damages: &mut Vec<JournalDamage>, damaged: &mut u64) {
+fn note(segment: &Segment, line: DamagedLine, named: &mut Vec<JournalDamage>, damaged: &mut u64) {
     *damaged += 1;
-    if damages.len() < NAMED {
+    if named.len() < NAMED {
         let DamagedLine { offset, reason } = line;
-        damages.push(JournalDamage { segment: segment.number, is_base: segment.is_base(), offset, reason });
+        named.push(JournalDamage { segment: segment.number, is_base: segment.is_base(), offset, reason });
     }
 }
 

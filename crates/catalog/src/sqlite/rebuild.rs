@@ -126,7 +126,7 @@ fn store(connection: &Connection, push: &ManifestPush, now: i64) -> rusqlite::Re
     let waiting: Vec<(Tag, i64)> =
         sql::all(connection, WAITING, params, |row| Ok((sql::parsed(row, 0)?, row.get(1)?)))?;
     for (name, updated) in waiting {
-        manifest_rows::tag(connection, repository, name.as_str(), manifest, updated)?;
+        manifest_rows::tag(connection, repository, name.as_str(), manifest, (updated, updated))?;
         forget_waiting(connection, repository, &name)?;
     }
     Ok(())
@@ -169,7 +169,13 @@ fn apply(connection: &Connection, record: &Record) -> rusqlite::Result<()> {
             match manifest_rows::find(connection, repository, digest)? {
                 Some(manifest) => {
                     forget_waiting(connection, repository, name)?;
-                    manifest_rows::tag(connection, repository, name.as_str(), manifest, *updated)?;
+                    manifest_rows::tag(
+                        connection,
+                        repository,
+                        name.as_str(),
+                        manifest,
+                        (*updated, *updated),
+                    )?;
                 }
                 // The manifest's record may come later. Until then the tag names the manifest that it named before.
                 None => wait(connection, repository, name, digest, *updated)?,

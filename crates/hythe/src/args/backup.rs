@@ -25,7 +25,7 @@ Examples:
   hythe backup verify /mnt/backup
   hythe backup verify /mnt/backup --output json | jq '.bad'
 
-hythe sets a blob with wrong bytes aside, in the folder `damaged`, and the next `hythe backup` copies it again. The exit code is 1
+hythe sets a blob with wrong bytes aside, in the folder `damaged`, and the next backup copies it again. The exit code is 1
 if something is bad.";
 
 pub(super) const PRUNE_EXAMPLES: &str = "\

@@ -10,7 +10,7 @@ Examples:
   hythe undelete app                           restore everything that was deleted from a repository
   hythe undelete --list app:latest             show which manifests a tag named before
   hythe undelete app:latest --to sha256:…      move a tag back to one of them
-  hythe undelete registry.example:5001/app:v1  restore at another registry, as in `hythe rm`
+  hythe undelete registry.example:5001/app:v1  restore at another registry
 
 The registry keeps what was deleted for its grace period (collect.grace, 1 day by default), unless `hythe gc --grace 0s` or a full
 disk ends that earlier. Copies of upstreams are not kept. The exit code is 1 if something could not be restored.";

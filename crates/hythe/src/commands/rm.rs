@@ -80,7 +80,9 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
         tell_what_is_freed(freed, !failed.is_empty(), args, printer);
         if !args.dry_run {
             tell_how_to_free(args, printer);
-            undos.iter().for_each(|undo| printer.note(undo.sentence()));
+            for undo in &undos {
+                printer.note(undo.sentence());
+            }
         }
     }
     if failed.is_empty() {

@@ -26,7 +26,7 @@ pub(super) fn undelete(
     let (target, names) = named::read(args, environment)?;
     if args.to.is_some() && !matches!(&names[..], [Named { which: Which::Tag(_), .. }]) {
         return Err(Failure::Usage(
-            "--to moves one tag back: name it, as in `hythe undelete app:latest --to sha256:…`".to_owned(),
+            "--to moves one tag back: name that tag, such as app:latest, and no other".to_owned(),
         ));
     }
     run(async {
@@ -60,12 +60,12 @@ async fn restore(
             Which::Tag(tag) => {
                 let reference = Reference::Tag(tag.clone());
                 let restored = admin.restore(repository, &reference, to.as_ref()).await?;
-                undoing.tell(repository, &reference, restored);
+                undoing.tell(repository, &reference, &restored);
             }
             Which::Manifest(digest) => {
                 let reference = Reference::Digest(*digest);
                 let restored = admin.restore(repository, &reference, None).await?;
-                undoing.tell(repository, &reference, restored);
+                undoing.tell(repository, &reference, &restored);
             }
             Which::All => undoing.restore_all(repository).await?,
         }
@@ -94,7 +94,7 @@ impl Undoing<'_> {
             let restored = self.admin.restore(repository, &reference, None).await?;
             // An index that was restored before brought this one with it.
             if restored.outcome != Outcome::Exists {
-                self.tell(repository, &reference, restored);
+                self.tell(repository, &reference, &restored);
             }
             count += 1;
         }
@@ -102,7 +102,7 @@ impl Undoing<'_> {
             let reference = Reference::Tag(past.tag);
             let restored = self.admin.restore(repository, &reference, None).await?;
             if restored.outcome != Outcome::Exists {
-                self.tell(repository, &reference, restored);
+                self.tell(repository, &reference, &restored);
             }
             count += 1;
         }
@@ -114,7 +114,7 @@ impl Undoing<'_> {
     }
 
     /// Prints what became of a manifest or tag.
-    fn tell(&mut self, repository: &RepositoryName, reference: &Reference, restored: Restored) {
+    fn tell(&mut self, repository: &RepositoryName, reference: &Reference, restored: &Restored) {
         let separator = if matches!(reference, Reference::Digest(_)) { '@' } else { ':' };
         let name = format!("{repository}{separator}{reference}");
         let at = self.target.url();
@@ -128,7 +128,7 @@ impl Undoing<'_> {
                 let digest = restored.digest.map(|digest| digest.to_string()).unwrap_or_default();
                 let error = format!(
                     "it exists and names {digest}. To see what it named before: `hythe undelete --registry {at} --list {name}`; \
-                     to move it back: `hythe undelete --registry {at} {name} --to DIGEST`"
+                     to move it back, add `--to` with a digest of that list"
                 );
                 self.failed.push((name, error));
                 return;
@@ -143,7 +143,7 @@ impl Undoing<'_> {
             }
         }
         if self.printer.output() == Output::Text {
-            self.printer.data(sentence(&name, reference, &restored), || Value::Null);
+            self.printer.data(sentence(&name, reference, restored), || Value::Null);
             for taken in &restored.taken {
                 let digest = restored.digest.map(|digest| digest.to_string()).unwrap_or_default();
                 self.printer.note(format_args!(
@@ -169,20 +169,21 @@ impl Undoing<'_> {
 
 /// What was restored, in a line.
 fn sentence(name: &str, reference: &Reference, restored: &Restored) -> String {
-    let mut line = format!("restored {name}");
-    if let (Reference::Tag(_), Some(digest)) = (reference, &restored.digest) {
-        line.push_str(&format!(" ({digest})"));
-    }
+    let digest = match (reference, &restored.digest) {
+        (Reference::Tag(_), Some(digest)) => format!(" ({digest})"),
+        _ => String::new(),
+    };
     let tags = restored.tags.iter().map(ToString::to_string).filter(|tag| *tag != reference.to_string());
     let tags: Vec<String> = tags.collect();
-    match &tags[..] {
-        [] => {}
-        [tag] => line.push_str(&format!(", tag {tag}")),
-        _ if tags.len() <= 10 => line.push_str(&format!(", tags {}", tags.join(", "))),
-        _ => line.push_str(&format!(", {} tags", tags.len())),
-    }
-    if restored.manifests > 1 {
-        line.push_str(&format!(", {} in all", count_of(restored.manifests, "manifest")));
-    }
-    line
+    let tags = match &tags[..] {
+        [] => String::new(),
+        [tag] => format!(", tag {tag}"),
+        _ if tags.len() <= 10 => format!(", tags {}", tags.join(", ")),
+        _ => format!(", {} tags", tags.len()),
+    };
+    let manifests = match restored.manifests {
+        0 | 1 => String::new(),
+        some => format!(", {} in all", count_of(some, "manifest")),
+    };
+    format!("restored {name}{digest}{tags}{manifests}")
 }

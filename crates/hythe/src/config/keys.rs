@@ -312,7 +312,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "upstream.load",
-        doc: "Which clients may load content of upstreams into the cache, as `hythe bundle load` does: `loopback` allows clients that connect over a loopback address of this machine, `all` allows every client that can reach the registry. hythe serves loaded content under the upstream's names, so a client that may load decides what nodes run.",
+        doc: "Which clients may load content of upstreams into the cache, as `hythe bundle load FILE` does: `loopback` allows clients that connect over a loopback address of this machine, `all` allows every client that can reach the registry. hythe serves loaded content under the upstream's names, so a client that may load decides what nodes run.",
         kind: Kind::Word(&at!(upstream.load)),
         flag: None,
         reload: true,

@@ -95,6 +95,7 @@ impl InEffect {
         match command {
             Command::Cache(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
             Command::Gc(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Retain(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
             Command::Undelete(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
             Command::Serve(args) => {
                 let file = args.file.as_ref().or(args.config.as_ref());
@@ -210,7 +211,7 @@ impl Taker {
             Self::Container => beside.contains(&verb) && !is_in_cluster,
             Self::Context => ["deploy", "forward"].contains(&verb),
             Self::Deployed => ["deploy", "forward"].contains(&verb) || is_in_cluster,
-            Self::Served => ["cache", "gc", "undelete"].contains(&verb),
+            Self::Served => ["cache", "gc", "retain", "undelete"].contains(&verb),
             Self::Up => verb == "up",
             Self::Serve => verb == "serve",
             Self::Deploy => verb == "deploy" && words.get(2).is_none_or(|word| word.starts_with("--")),

@@ -331,5 +331,5 @@ fn a_name_whose_registry_is_no_upstream_is_refused_with_what_to_add() {
     let other = world.file("other.tar");
     std::fs::write(&other, [0; 1024]).unwrap();
     let refused = load(&world.registry, &[&other]).expect(1).err;
-    assert!(refused.contains("hythe-bundle.json") && refused.contains("hythe copy"), "{refused}");
+    assert!(refused.contains("hythe-bundle.json") && refused.contains("hythe import"), "{refused}");
 }

@@ -26,19 +26,19 @@ fn fill(client: &Client) {
     for number in 0..REPOSITORIES {
         let name = format!("team{}/app{number}", number % 3);
         for version in 0..4 {
-            image(number * 10 + version).push(client, &name, &format!("v{version}"));
+            image(number * 10 + version).push(client, &name, format!("v{version}"));
         }
         image(number * 10 + 1).push(client, &name, "moved");
         image(number * 10 + 2).push(client, &name, "moved");
         image(number * 10 + 3).push(client, &name, "gone");
-        client.delete(&format!("/v2/{name}/manifests/gone")).send().expect(202);
+        client.delete(format!("/v2/{name}/manifests/gone")).send().expect(202);
         let digest = image(number * 10).digest();
         let index = IndexBuilder::new().entry(image(number * 10 + 1).descriptor()).build();
         index.push(client, &name, "index");
         let referrer = ImageBuilder::new(number + 1000).layers(1, 10).subject(&image(number * 10)).build();
-        referrer.push(client, &name, &referrer.digest().to_string());
+        referrer.push(client, &name, referrer.digest().to_string());
         if number == 5 {
-            client.delete(&format!("/v2/{name}/manifests/{digest}")).send().expect(202);
+            client.delete(format!("/v2/{name}/manifests/{digest}")).send().expect(202);
         }
     }
 }
@@ -49,20 +49,20 @@ fn seen(client: &Client) -> BTreeMap<String, Value> {
     let catalog = client.get("/v2/_catalog").send().expect(200).json();
     for name in catalog["repositories"].as_array().unwrap() {
         let name = name.as_str().unwrap();
-        let tags = client.get(&format!("/v2/{name}/tags/list")).send().expect(200).json();
+        let tags = client.get(format!("/v2/{name}/tags/list")).send().expect(200).json();
         for tag in tags["tags"].as_array().unwrap() {
             let tag = tag.as_str().unwrap();
-            let answer = client.get(&format!("/v2/{name}/manifests/{tag}")).send().expect(200);
+            let answer = client.get(format!("/v2/{name}/manifests/{tag}")).send().expect(200);
             let digest = answer.header("docker-content-digest").unwrap().to_owned();
             let manifest = answer.json();
             let descriptors =
                 manifest["layers"].as_array().into_iter().flatten().chain(manifest.get("config"));
             for blob in descriptors {
                 let digest = blob["digest"].as_str().unwrap();
-                let blob = client.get(&format!("/v2/{name}/blobs/{digest}")).send().expect(200);
+                let blob = client.get(format!("/v2/{name}/blobs/{digest}")).send().expect(200);
                 assert_eq!(Digest::of(Algorithm::Sha256, &blob.body).to_string(), digest);
             }
-            let referrers = client.get(&format!("/v2/{name}/referrers/{digest}")).send().expect(200).json();
+            let referrers = client.get(format!("/v2/{name}/referrers/{digest}")).send().expect(200).json();
             seen.insert(format!("{name}:{tag}"), json!([digest, referrers]));
         }
     }
@@ -86,7 +86,9 @@ fn recover(data: &Path, more: &[&str]) -> Ran {
 }
 
 /// The ways to lose a catalog.
-fn losses() -> [(&'static str, fn(&Path)); 4] {
+type Loss = (&'static str, fn(&Path));
+
+fn losses() -> [Loss; 4] {
     [
         ("deleted", |catalog| fs::remove_file(catalog).unwrap()),
         ("truncated", |catalog| {
@@ -130,7 +132,13 @@ fn a_lost_catalog_is_rebuilt_with_every_image_and_its_tags() {
         serving.stop();
     }
     let kept = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(kept.filter(|name| name.starts_with("catalog.sqlite.broken-")).count(), 3);
+    assert_eq!(
+        kept.filter(|name| name.starts_with("catalog.sqlite.broken-")
+            && !name.ends_with("-wal")
+            && !name.ends_with("-shm"))
+            .count(),
+        3
+    );
 }
 
 #[test]

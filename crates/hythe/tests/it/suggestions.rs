@@ -9,7 +9,14 @@ use hythe::args::Args;
 use crate::cache::world::{World, run};
 
 /// Samples for the values that a message inserts into a command.
-const VALUES: [&str; 5] = ["", "x", "5002", "--port", "127.0.0.1:5002"];
+const VALUES: [&str; 6] = [
+    "",
+    "x",
+    "5002",
+    "--port",
+    "127.0.0.1:5002",
+    "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+];
 
 /// The sources of every crate, without their tests.
 fn sources() -> Vec<(PathBuf, String)> {

@@ -10,9 +10,9 @@ use hythe_api::{
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName, Tag};
 use hythe_registry::{PastTags as Which, RestoredTag};
 
-use super::collection::{restorable, switch};
-use super::json;
+use super::collection::restorable;
 use super::listings::page_size;
+use super::{json, switch};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
@@ -41,13 +41,12 @@ async fn manifest_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let failed = |error| Rejection::registry(&error, None);
     let repository = parsed(call, parameter::REPOSITORY)?;
     let page = registry.deleted_manifests(repository, last, limit).await.map_err(failed)?;
-    let total = match last {
-        Some(_) => None,
-        None => {
-            let total = registry.deleted_total().await.map_err(failed)?;
-            Some(restorable(&total, total.last.and_then(|last| registry.restorable_until(last))))
-        }
-    };
+    let mut total = None;
+    // Only the first page has the total: it costs a read of everything that is deleted.
+    if last.is_none() {
+        let all = registry.deleted_total().await.map_err(failed)?;
+        total = Some(restorable(&all, all.last.and_then(|last| registry.restorable_until(last))));
+    }
     let next = page.items.last().filter(|_| page.more).map(|last| last.id.to_string());
     let manifests = page.items.into_iter().map(|manifest| DeletedManifest {
         repository: manifest.repository,

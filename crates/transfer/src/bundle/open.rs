@@ -56,8 +56,8 @@ impl Bundle {
         let tar = TarFile::open(bytes)?;
         let record = tar.read(RECORD, LIMIT)?.ok_or_else(|| {
             let reason = format!(
-                "it has no file {RECORD}. If it is an image of another program, copy it with `hythe copy` or import it \
-                 with `hythe import`"
+                "it has no file {RECORD}. If it is an image of another program, import it with `hythe import {}`",
+                name.display()
             );
             not_a_bundle(&name, &reason)
         })?;

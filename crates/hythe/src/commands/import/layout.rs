@@ -49,14 +49,16 @@ pub(super) async fn import(
     printer: Printer,
 ) -> Result<(), Failure> {
     if !args.repository.is_empty() {
-        let problem = "--repository chooses repositories of a running registry; images of a layout are chosen with `hythe copy`";
+        let problem = "--repository chooses repositories of a running registry; a layout is imported whole";
         return Err(Failure::Usage(problem.to_owned()));
     }
     let (source, names) = open(place).await?;
     let destination = Destination::new(args.registry.as_deref(), &args.connection, None, environment)?;
     if names.is_empty() {
-        let advice = "copy it with `hythe copy`, which gives it a name";
-        return Err(Failure::Images(format!("{} names no image: {advice}", source.place())));
+        let place = source.place();
+        return Err(Failure::Images(format!(
+            "{place} names no image: copy it under a name, as in `hythe copy {place} localhost:5001/app:v1`"
+        )));
     }
     let plan =
         Plan { referrers: true, partial: true, check_blobs: true, jobs: args.jobs.into(), ..Plan::default() };

@@ -76,7 +76,7 @@ async fn repositories(
         let answer = match client.repositories(page, PAGE).await {
             Err(hythe_client::Error::NotFound { .. }) => {
                 return Err(Failure::Images(format!(
-                    "{from} does not list its repositories: copy each of them with `hythe copy {from}/NAME --tag '*'`"
+                    "{from} does not list its repositories: copy each of them, as in `hythe copy {from}/app localhost:5001/app --tag '*'`"
                 )));
             }
             answer => answer?,

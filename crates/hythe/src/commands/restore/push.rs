@@ -199,7 +199,7 @@ fn read(destination: &Destination, digest: &Digest) -> Result<bytes::Bytes, Fail
         .map_err(|error| Failure::Images(format!("cannot read manifest {digest} of the backup: {error}")))?;
     if Digest::of(digest.algorithm(), &bytes) != *digest {
         return Err(Failure::Images(format!(
-            "manifest {digest} of the backup is damaged; `hythe backup verify` names everything that is"
+            "manifest {digest} of the backup is damaged; `hythe backup verify DEST` names everything that is"
         )));
     }
     Ok(bytes.into())

@@ -15,6 +15,7 @@ const LIMIT: usize = 16 << 20;
 
 /// The command that restores what was deleted from a repository.
 pub(super) struct Undo {
+    /// Between backticks.
     command: String,
     /// Until when it can be restored, in RFC 3339's format.
     until: String,
@@ -22,11 +23,11 @@ pub(super) struct Undo {
 
 impl Undo {
     pub(super) fn json(&self) -> Value {
-        json!({ "command": self.command, "until": self.until })
+        json!({ "command": self.command.trim_matches('`'), "until": self.until })
     }
 
     pub(super) fn sentence(&self) -> String {
-        format!("to undo this until {}: `{}`", self.until, self.command)
+        format!("to undo this until {}: {}", self.until, self.command)
     }
 }
 
@@ -47,7 +48,7 @@ pub(super) async fn undo(chosen: &Chosen, deleted: &[Reference]) -> Option<Undo>
         })
         .collect();
     let names = if names.len() > NAMES { format!("--list {place}") } else { names.join(" ") };
-    Some(Undo { command: format!("hythe undelete{option} {names}"), until })
+    Some(Undo { command: format!("`hythe undelete{option} {names}`"), until })
 }
 
 /// Until when a deleted tag or manifest can be restored.
