@@ -99,16 +99,21 @@ impl Restore<'_> {
         let mut here = HashMap::new();
         if let Some(list) = self.storage.blobs() {
             for first in 0..=u8::MAX {
-                here.extend(list.blobs(first).await?.into_iter().map(|blob| (blob.key.digest, blob.size)));
+                here.extend(list.blobs(first).await?.into_iter().map(|blob| (blob.key.digest, blob)));
             }
         }
-        let (mut wanted, mut lost) = (BTreeMap::new(), HashSet::new());
+        let (mut wanted, mut lost, mut seen) = (BTreeMap::new(), HashSet::new(), HashSet::new());
         for record in Records::open(self.destination, self.time)? {
             if let Record::Link { repository, digest, size } = record?
                 && chooses(&repository)
-                && here.get(&digest) != Some(&size)
                 && !wanted.contains_key(&digest)
+                && seen.insert(digest)
             {
+                if let Some(blob) = here.get(&digest).filter(|blob| blob.size == size)
+                    && self.is_whole(&blob.key).await?
+                {
+                    continue;
+                }
                 match self.destination.size_of(&digest)? {
                     Some(found) if found == size => {
                         wanted.insert(digest, size);
@@ -120,6 +125,19 @@ impl Restore<'_> {
             }
         }
         Ok((wanted, lost.into_iter().collect()))
+    }
+
+    /// Whether a blob that is here has its bytes. A disk may have changed them, which can be the reason for the restore.
+    async fn is_whole(&self, key: &BlobKey) -> Result<bool> {
+        let Some(content) = self.storage.open_blob(key).await? else { return Ok(false) };
+        let (mut state, mut at) = (HashState::new(key.digest.algorithm()), 0);
+        while at < content.size() {
+            let length = PIECE.min(usize::try_from(content.size() - at).unwrap_or(PIECE));
+            let piece = content.read(at, length).await?;
+            at += length as u64;
+            state.update(&piece);
+        }
+        Ok(state.finish() == key.digest)
     }
 
     /// Copies a blob into the storage, durably. False if its bytes are wrong.

@@ -50,7 +50,9 @@ async fn push(registry: &Registry, repository: &str, tag: &str, content: &str) -
 /// Removes a tag's image, and all that nothing references any more, at once.
 async fn delete_and_collect(registry: &Registry, repository: &str, digest: Digest) {
     registry.repository(&name(repository)).delete_manifest(&Reference::Digest(digest)).await.unwrap();
-    registry.remove_unused(registry.due(Some(Duration::ZERO)), None).await.unwrap();
+    let due = registry.due(Some(Duration::ZERO));
+    registry.purge_deleted(due, usize::MAX).await.unwrap();
+    registry.remove_unused(due, None).await.unwrap();
 }
 
 /// A registry in which something happens between the reading of the records and that of the first blob.

@@ -5,8 +5,9 @@ use std::io::{self, BufRead, Read};
 
 use crate::Record;
 
-/// The longest line, in bytes: that of a manifest far above every limit. A longer one is damaged.
-const LONGEST: u64 = 64 << 20;
+/// The longest line, in bytes: that of the largest manifest that a registry may allow (64 MiB), if JSON escapes each of its
+/// bytes by six. A longer one is damaged.
+const LONGEST: u64 = 385 << 20;
 
 /// The length of a checksum: eight hexadecimal digits.
 const CHECKSUM: usize = 8;

@@ -35,7 +35,7 @@ contract![
     an_image_that_became_local_stays,
     unreferenced_blobs_of_copies_go_at_once_and_those_of_pushes_never,
     the_stored_bytes_include_uploads_and_doomed_files_but_not_excepted_uploads,
-    what_a_cluster_runs_is_replaced_and_only_the_latest_clusters_are_kept,
+    what_a_cluster_runs_is_replaced_and_no_other_name_takes_its_place,
 ];
 
 const COPY: &str = "up.example/app";
@@ -222,15 +222,21 @@ async fn the_stored_bytes_include_uploads_and_doomed_files_but_not_excepted_uplo
     assert_eq!(catalog.stored_bytes(vec![id, UploadId::random()]).await.unwrap() - empty, blobs);
 }
 
-async fn what_a_cluster_runs_is_replaced_and_only_the_latest_clusters_are_kept(catalog: Catalog) {
+async fn what_a_cluster_runs_is_replaced_and_no_other_name_takes_its_place(catalog: Catalog) {
     let told = |source: &str, content: &str, at| Running {
         source: source.to_owned(),
         digests: vec![digest(content), digest("pause")],
         at,
     };
-    for (source, content, at) in [("old", "x", 1), ("kind-a", "x", 2), ("kind-b", "y", 3), ("kind-a", "z", 4)]
-    {
-        catalog.set_running(told(source, content, at), 2).await.unwrap();
+    for (source, content, at, since, stored) in [
+        ("old", "x", 1, 0, true),
+        ("kind-a", "x", 2, 0, true),
+        ("invented", "y", 3, 0, false),
+        ("kind-b", "y", 3, 2, true),
+        ("kind-a", "z", 4, 2, true),
+    ] {
+        let running = told(source, content, at);
+        assert_eq!(catalog.set_running(running, since, 2).await.unwrap(), stored, "{source} {at}");
     }
     let all = [told("kind-a", "z", 4), told("kind-b", "y", 3)];
     assert_eq!(catalog.running(0).await.unwrap(), all);

@@ -1,10 +1,12 @@
 //! Eviction: keeps the registry within its disk budget by removing cached images, the least recently used first.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_oci::Digest;
-use hythe_registry::{Registry, Result, Space};
+use hythe_registry::{DeletedTotal, Registry, Result, Space};
+use parking_lot::Mutex;
 
 /// The longest time between two rounds: other programs use the volume too, and the volume may have grown.
 const EVERY: Duration = Duration::from_secs(10);
@@ -27,12 +29,14 @@ pub struct Evicted {
 #[derive(Clone)]
 pub struct Evictor {
     registry: Registry,
+    /// The deleted content of which a purge freed nothing. As long as it is the same, another purge would free nothing either.
+    fruitless: Arc<Mutex<Option<DeletedTotal>>>,
 }
 
 impl Evictor {
     /// The evictor of a registry.
     pub fn new(registry: Registry) -> Self {
-        Self { registry }
+        Self { registry, fruitless: Arc::default() }
     }
 
     /// Runs a round whenever the registry grows above its budget, and every few seconds. Tells `done` what each round that
@@ -72,20 +76,34 @@ impl Evictor {
         Ok(evicted)
     }
 
+    /// Purges what can still be restored, the oldest deletion first, until `goal` bytes are free; returns how many are. Stops
+    /// at a purge that frees nothing: others share these blobs, or a push may rely on them.
+    async fn purge(&self, goal: u64) -> Result<u64> {
+        // A lease holds every blob of this registry's own images.
+        if !self.registry.leases().await?.is_empty() {
+            return Ok(0);
+        }
+        let mut freed = 0;
+        while freed < goal {
+            let total = self.registry.deleted_total().await?;
+            if total.bytes == 0 || self.fruitless.lock().as_ref() == Some(&total) {
+                break;
+            }
+            let purged = self.registry.purge_for_room(PURGED).await?;
+            freed += purged.bytes;
+            if purged.bytes == 0 {
+                *self.fruitless.lock() = Some(self.registry.deleted_total().await?);
+                break;
+            }
+        }
+        Ok(freed)
+    }
+
     async fn remove(&self, space: &Space) -> Result<Evicted> {
         let running = self.registry.running().await?;
         let keep: HashSet<Digest> = running.into_iter().flat_map(|running| running.digests).collect();
         let goal = space.goal();
-        let mut evicted = Evicted::default();
-        let deleted = self.registry.due(Some(Duration::ZERO));
-        while evicted.bytes < goal {
-            let purged = self.registry.purge_deleted(deleted, PURGED).await?;
-            // Others may share these blobs, or a lease may hold them: then more purges would only take what can be restored.
-            if purged.bytes == 0 {
-                break;
-            }
-            evicted.bytes += purged.bytes;
-        }
+        let mut evicted = Evicted { bytes: self.purge(goal).await?, ..Evicted::default() };
         while evicted.bytes < goal {
             match self.registry.evict_unreferenced().await? {
                 0 => break,

@@ -363,7 +363,7 @@ fn forget_copied_times(found: &mut [Found], now: SystemTime) {
     }
     if is_copied {
         tracing::info!(
-            "imported tags have nearly the same time, as after a copy: the times of their pushes count as unknown"
+            "import: the tags have nearly the same time, as after a copy, so the times of their pushes count as unknown"
         );
     }
 }
@@ -377,6 +377,7 @@ fn reason(error: Refusal) -> Result<String> {
         Refusal::ManifestInvalid(_)
         | Refusal::ManifestTooLarge { .. }
         | Refusal::ManifestBlobsUnknown { .. }
+        | Refusal::TagProtected { .. }
         | Refusal::DigestMismatch { .. } => Ok(error.to_string()),
         Refusal::NameUnknown(_)
         | Refusal::BlobUnknown { .. }
@@ -387,7 +388,6 @@ fn reason(error: Refusal) -> Result<String> {
         | Refusal::UploadTakenOver(_)
         | Refusal::TooManyUploads { .. }
         | Refusal::DeleteDisabled
-        | Refusal::TagProtected { .. }
         | Refusal::OtherOrigin { .. }
         | Refusal::NoSpace(_)
         | Refusal::OverBudget(_)

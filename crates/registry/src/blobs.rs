@@ -86,6 +86,7 @@ impl Repository<'_> {
     pub async fn delete_blob(&self, digest: &Digest) -> Result<()> {
         let inner = self.inner();
         inner.check_delete()?;
+        self.check_protected_blob(digest).await?;
         if !inner.catalog.unlink_blob(self.name, digest).await? {
             return Err(self.blob_unknown(digest));
         }

@@ -8,6 +8,7 @@ use hythe_catalog::{
 };
 use hythe_oci::{Digest, Reference, RepositoryName, Tag};
 
+use crate::clock::millis;
 use crate::upkeep::{Due, remove_doomed};
 use crate::{Page, Registry, Repository, Result};
 
@@ -17,6 +18,17 @@ impl Registry {
     /// deleted manifest is due.
     pub async fn purge_deleted(&self, due: Due, most: usize) -> Result<Purged> {
         let purged = self.0.catalog.purge_deleted(due.before, due.before, due.promise, most).await?;
+        if purged.blobs > 0 {
+            remove_doomed(&self.0).await?;
+        }
+        Ok(purged)
+    }
+
+    /// Removes for good up to `most` deleted manifests, the oldest deletion first, to make room. Unlike a collection without
+    /// a grace period, it leaves blobs alone on which a push under way may rely.
+    pub async fn purge_for_room(&self, most: usize) -> Result<Purged> {
+        let used = self.0.now().saturating_sub(millis(self.options().collect_grace));
+        let purged = self.0.catalog.purge_deleted(i64::MAX, used, None, most).await?;
         if purged.blobs > 0 {
             remove_doomed(&self.0).await?;
         }
@@ -80,6 +92,9 @@ impl Repository<'_> {
 
     /// Makes a removed tag name its last manifest again, or moves a tag back to the manifest `to`.
     pub async fn restore_tag(&self, tag: &Tag, to: Option<Digest>) -> Result<RestoredTag> {
+        if let Some(to) = &to {
+            self.check_protected_move(tag, to).await?;
+        }
         Ok(self.inner().catalog.restore_tag(self.name, tag, to, self.inner().now()).await?)
     }
 }

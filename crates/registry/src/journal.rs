@@ -83,8 +83,9 @@ impl Registry {
         if let Err(error) = joined(spawn_blocking(move || syncing.sync())).await? {
             // What was appended since the last sync may be lost, although a later sync would succeed. The changes are
             // still in the catalog.
-            self.write_base(log).await?;
+            let base = self.write_base(log).await;
             catalog.rewind_journal().await?;
+            base?;
             return Err(error.into());
         }
         catalog.forget_journaled(last).await?;

@@ -144,6 +144,8 @@ pub(crate) struct Inner {
     pulls: Arc<pulls::Pulls>,
     ingest: shared::Shared,
     usage: Arc<usage::Usage>,
+    /// Locked while doomed files are removed, so that none is subtracted from the usage twice.
+    removing: tokio::sync::Mutex<()>,
     readers: reading::Readers,
     clock: Arc<dyn Clock>,
 }
@@ -183,6 +185,7 @@ impl Registry {
             parked: parked::Parked::new(hythe_storage::most_open_files()),
             pulls: Arc::default(),
             usage: Arc::default(),
+            removing: tokio::sync::Mutex::default(),
             readers: reading::Readers::default(),
             clock,
             ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),

@@ -219,7 +219,7 @@ impl Repository<'_> {
         if deleted { Ok(()) } else { Err(self.manifest_unknown(reference.clone())) }
     }
 
-    fn tag_protected(&self, tag: Tag, refused: &'static str) -> Error {
+    pub(crate) fn tag_protected(&self, tag: Tag, refused: &'static str) -> Error {
         // A reload may have removed the rule since it was applied.
         let rule = self
             .registry

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hythe_catalog::Protects;
-use hythe_oci::{ImagePattern, Pattern, RepositoryName, Tag, attached_to};
+use hythe_oci::{Digest, ImagePattern, Pattern, Reference, RepositoryName, Tag, attached_to};
 
-use crate::RegistryOptions;
+use crate::{RegistryOptions, Repository, Result};
 
 /// A rule that protects tags of local repositories. A protected tag is immutable: no push moves it to another manifest,
 /// and neither it nor the manifest that it names can be deleted.
@@ -52,5 +52,37 @@ impl RegistryOptions {
         }
         let (options, repository) = (Arc::clone(self), repository.clone());
         Arc::new(move |tag| options.protection(&repository, tag).is_some())
+    }
+}
+
+/// How many of the tags that need a blob are looked at: those of indexes count too.
+const TAGS: usize = 10_000;
+
+impl Repository<'_> {
+    /// Refuses the deletion of a blob that the image of a protected tag needs.
+    pub(crate) async fn check_protected_blob(&self, digest: &Digest) -> Result<()> {
+        let options = self.registry.options();
+        if options.protect.is_empty() {
+            return Ok(());
+        }
+        let dependants = self.inner().catalog.dependants(digest, TAGS).await?;
+        let tags = dependants.into_iter().filter(|of| of.repository == *self.name).filter_map(|of| of.tag);
+        match tags.into_iter().find(|tag| options.protection(self.name, tag).is_some()) {
+            Some(tag) => Err(self.tag_protected(tag, "the blob, which its image needs, cannot be deleted")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to move a protected tag from the manifest that it names to `to`.
+    pub(crate) async fn check_protected_move(&self, tag: &Tag, to: &Digest) -> Result<()> {
+        if self.registry.options().protection(self.name, tag).is_none() {
+            return Ok(());
+        }
+        match self.inner().catalog.manifest(self.name, &Reference::Tag(tag.clone())).await? {
+            Some(head) if head.digest != *to => {
+                Err(self.tag_protected(tag.clone(), "it cannot be moved to another manifest"))
+            }
+            _ => Ok(()),
+        }
     }
 }

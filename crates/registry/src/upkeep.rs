@@ -160,6 +160,7 @@ impl Registry {
 
 /// Removes all doomed files: those whose rows are already deleted.
 pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
+    let _alone = inner.removing.lock().await;
     let mut last = None;
     loop {
         let files = inner.catalog.doomed(last.as_ref(), STEP).await?;

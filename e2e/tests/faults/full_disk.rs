@@ -24,7 +24,9 @@ fn a_full_tmpfs_refuses_pushes_with_a_clear_error_and_goes_on_serving_pulls() {
 }
 
 fn full_disk(disk: &Disk) {
-    let mut server = Server::new().with_data(&disk.path().join("data"));
+    // Without a floor: the test is about a disk without a free byte.
+    let mut server =
+        Server::new().with_data(&disk.path().join("data")).with_setting("HYTHE_DISK_FLOOR", "0%");
     server.run();
     let mut client = server.client();
     let mut repository = Repository::new(&mut client, "full/app");

@@ -125,7 +125,7 @@ impl Outbox {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .map_err(io::Error::other)?;
-            let is_last = rows.len() < PAGE;
+            let mut is_last = rows.len() < PAGE;
             for (number, kind, repository, name) in rows {
                 let record = present(connection, kind, &repository, &name).map_err(io::Error::other)?;
                 if let Some(record) = record {
@@ -136,6 +136,11 @@ impl Outbox {
                     self.journal.append(&lines)?;
                     lines = Vec::new();
                     *last = read;
+                    // A page of large manifests must not hold up other writes.
+                    if began.elapsed() > BUDGET {
+                        is_last = true;
+                        break;
+                    }
                 }
             }
             if is_last || began.elapsed() > BUDGET {

@@ -8,16 +8,22 @@ use super::{Catalog, sql};
 use crate::{Result, Running};
 
 impl Catalog {
-    /// Replaces what a cluster runs. Keeps at most `most` clusters, those that were told last. Durable.
-    pub async fn set_running(&self, running: Running, most: usize) -> Result<()> {
+    /// Replaces what a cluster runs. Forgets what was told before `since`. False if that leaves `most` other clusters: then
+    /// nothing is stored, so that no invented name replaces a cluster. Durable.
+    pub async fn set_running(&self, running: Running, since: i64, most: usize) -> Result<bool> {
         self.write(Durability::Durable, move |connection| {
             const SET: &str = "INSERT INTO running (source, digests, at) VALUES (?1, ?2, ?3)
                 ON CONFLICT (source) DO UPDATE SET digests = excluded.digests, at = excluded.at";
-            const TRIM: &str = "DELETE FROM running WHERE source NOT IN
-                (SELECT source FROM running ORDER BY at DESC, source LIMIT ?1)";
+            // A time ahead of the clock was written before the clock was set back.
+            const FORGET: &str = "DELETE FROM running WHERE at < ?1 OR at > ?2";
+            const OTHERS: &str = "SELECT count(*) FROM running WHERE source <> ?1";
+            sql::run(connection, FORGET, (since, running.at))?;
+            let others = sql::first(connection, OTHERS, [&running.source], |row| sql::unsigned(row, 0))?;
+            if others.unwrap_or_default() >= most as u64 {
+                return Ok(false);
+            }
             let digests: Vec<String> = running.digests.iter().map(Digest::to_string).collect();
-            sql::run(connection, SET, (&running.source, digests.join("\n"), running.at))?;
-            sql::run(connection, TRIM, [sql::limit(most)]).map(|_| ())
+            sql::run(connection, SET, (&running.source, digests.join("\n"), running.at)).map(|_| true)
         })
         .await
     }

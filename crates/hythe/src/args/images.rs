@@ -49,7 +49,7 @@ Examples:
   hythe rm localhost:5001/app@sha256:…         delete a manifest with all its tags
   hythe rm localhost:5001/app --tag 'pr-*' --older-than 30d --dry-run
                                                show which tags would be deleted
-  hythe rm localhost:5001/app --tag 'pr-*' && hythe gc
+  hythe rm localhost:5001/app --tag 'pr-*' && hythe gc --delete-untagged
                                                delete tags, and free their space
 
 The exit code is 1 if something could not be deleted. hythe still tries everything else.";

@@ -151,6 +151,7 @@ fn report(
     if let Some(aside) = aside {
         printer.note(format_args!("the old catalog is now {}", aside.display()));
     }
+    printer.note("what was deleted earlier cannot be restored any more");
     let rebuilt = &recovered.rebuilt;
     if rebuilt.unlinked > 0 {
         printer.note(format_args!(

@@ -69,6 +69,11 @@ async fn into_folder(
         Restore { destination, time, storage: &storage, jobs: args.jobs.into(), progress: &progress };
     let work = restore.run(&new, |repository| is_chosen(args, repository));
     let restored = shown(&progress, "restored", work).await?;
+    // A journal that is here tells of other content. The server's first start writes a new one.
+    match fs::remove_dir_all(data.join("journal")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritten(error).into()),
+        _ => sync(data).map_err(unwritten)?,
+    }
     for file in ["catalog.sqlite-wal", "catalog.sqlite-shm"] {
         let _ = fs::remove_file(data.join(file));
     }

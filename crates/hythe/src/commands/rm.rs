@@ -185,7 +185,8 @@ fn tell_how_to_free(args: &RmArgs, printer: Printer) {
     let Some(image) = args.images.first() else { return };
     let registry = image.registry();
     printer.note(format_args!(
-        "the registry's garbage collection frees the space. To free it now at a hythe that nobody pushes to: \
-         `hythe gc --registry {registry} --delete-untagged --grace 0s`"
+        "an image without a tag stays until `hythe gc --registry {registry} --delete-untagged` deletes it; its space is free a grace \
+         period later. To free it now: `hythe gc --registry {registry} --delete-untagged --grace 0s`, after which nothing that was \
+         deleted there can be restored"
     ));
 }

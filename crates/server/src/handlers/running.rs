@@ -42,6 +42,11 @@ pub(crate) async fn running_put(
     let running: Running = serde_json::from_slice(&bytes)
         .map_err(|error| refuse(format!("the body is not a list of digests: {error}")))?;
     let stored = call.app.registry.set_running(source.to_owned(), running.digests).await;
-    stored.map_err(|error| Rejection::registry(&error, None))?;
+    if !stored.map_err(|error| Rejection::registry(&error, None))? {
+        let message = format!(
+            "the registry already keeps the images of many other clusters, so not those of `{source}`"
+        );
+        return Err(Rejection::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message));
+    }
     Ok(empty(StatusCode::OK))
 }

@@ -23,6 +23,8 @@ pub(super) struct FsLog {
     root: PathBuf,
     folder: PathBuf,
     open: Mutex<Option<Open>>,
+    /// The segments before the open one that are not synced since they were appended to.
+    unsynced: Mutex<Vec<(Arc<File>, PathBuf)>>,
 }
 
 /// The segment that is appended to.
@@ -38,7 +40,12 @@ struct Open {
 
 impl FsLog {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), folder: root.join("journal"), open: Mutex::default() }
+        Self {
+            root: root.to_owned(),
+            folder: root.join("journal"),
+            open: Mutex::default(),
+            unsynced: Mutex::default(),
+        }
     }
 
     fn path(&self, number: u64, kind: SegmentKind) -> PathBuf {
@@ -110,6 +117,12 @@ impl Log for FsLog {
     }
 
     fn sync(&self) -> Result<()> {
+        let mut unsynced = self.unsynced.lock();
+        while let Some((file, path)) = unsynced.last() {
+            file.sync_data().map_err(|error| Error::io("cannot sync", path, error))?;
+            unsynced.pop();
+        }
+        drop(unsynced);
         // The lock is not held during the sync, so that appends go on.
         let (file, path) = match &*self.open.lock() {
             Some(segment) => (Arc::clone(&segment.file), segment.path.clone()),
@@ -128,7 +141,9 @@ impl Log for FsLog {
         let newest = self.list()?.iter().map(|segment| segment.number).max();
         let newest = newest.max(open.as_ref().map(|segment| segment.number));
         let number = newest.map_or(1, |number| number + 1);
-        *open = Some(self.open_segment(number)?);
+        let before = open.replace(self.open_segment(number)?);
+        // If the base fails, the earlier segments are still needed.
+        self.unsynced.lock().extend(before.map(|segment| (segment.file, segment.path)));
         drop(open);
         remove_left_bases(&self.folder).map_err(|error| Error::io("cannot clear", &self.folder, error))?;
         let path = self.path(number, SegmentKind::Base);
