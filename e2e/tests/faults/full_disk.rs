@@ -24,9 +24,7 @@ fn a_full_tmpfs_refuses_pushes_with_a_clear_error_and_goes_on_serving_pulls() {
 }
 
 fn full_disk(disk: &Disk) {
-    // Without a floor: the test is about a disk without a free byte.
-    let mut server =
-        Server::new().with_data(&disk.path().join("data")).with_setting("HYTHE_DISK_FLOOR", "0%");
+    let mut server = Server::new().with_data(&disk.path().join("data"));
     server.run();
     let mut client = server.client();
     let mut repository = Repository::new(&mut client, "full/app");
@@ -93,7 +91,9 @@ fn space_on_a_tmpfs_without_a_free_byte_is_freed_20_times() {
 /// The volume holds only the registry's files, so only the registry itself can free space.
 fn freed_again_and_again(disk: &Disk) {
     const LAYER: u64 = 4 * MIB;
-    let mut server = Server::new().with_data(&disk.path().join("data"));
+    // Without a floor: the disk has no free byte.
+    let mut server =
+        Server::new().with_data(&disk.path().join("data")).with_setting("HYTHE_DISK_FLOOR", "0%");
     server.run();
     let mut client = server.client();
     let mut repository = Repository::new(&mut client, "full/app");
