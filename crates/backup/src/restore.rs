@@ -1,7 +1,7 @@
 //! Makes the folder of a registry from a backup.
 //!
 //! The blobs come first, and the catalog last, under its name only when it is complete. What a kill leaves is continued by
-//! the next run: it skips the blobs that are here.
+//! the next run: it hashes the blobs that are here, and skips those that are whole.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;

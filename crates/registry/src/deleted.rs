@@ -18,10 +18,7 @@ impl Registry {
     /// deleted manifest is due.
     pub async fn purge_deleted(&self, due: Due, most: usize) -> Result<Purged> {
         let purged = self.0.catalog.purge_deleted(due.before, due.before, due.promise, most).await?;
-        if purged.blobs > 0 {
-            remove_doomed(&self.0).await?;
-        }
-        Ok(purged)
+        self.remove_purged(purged).await
     }
 
     /// Removes for good up to `most` deleted manifests, the oldest deletion first, to make room. Unlike a collection without
@@ -29,6 +26,11 @@ impl Registry {
     pub async fn purge_for_room(&self, most: usize) -> Result<Purged> {
         let used = self.0.now().saturating_sub(millis(self.options().collect_grace));
         let purged = self.0.catalog.purge_deleted(i64::MAX, used, None, most).await?;
+        self.remove_purged(purged).await
+    }
+
+    /// Removes the files of the blobs that a purge removed.
+    async fn remove_purged(&self, purged: Purged) -> Result<Purged> {
         if purged.blobs > 0 {
             remove_doomed(&self.0).await?;
         }
