@@ -20,6 +20,7 @@ mod leases;
 mod manifest_rows;
 mod manifests;
 mod origin;
+mod outbox;
 mod protected;
 mod purge;
 mod readers;
@@ -51,7 +52,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{Error, Expect, Journal, OpenError, Reserve, Result};
 use home::Home;
-use journal::Outbox;
+use outbox::Outbox;
 use readers::Readers;
 pub use rebuild::Rebuild;
 use writer::{Durability, Writer};

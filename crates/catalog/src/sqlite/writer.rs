@@ -15,7 +15,7 @@ use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use super::home::Home;
-use super::journal::Outbox;
+use super::outbox::Outbox;
 use super::readers::Readers;
 use super::{error, sql};
 use crate::{Error, Result};
