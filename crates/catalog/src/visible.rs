@@ -1,5 +1,7 @@
 //! Which repositories a listing has: those whose content the client may pull.
 
+use hythe_oci::Pattern;
+
 use crate::{Origin, Provenance};
 
 /// A set of origins.
@@ -31,19 +33,21 @@ impl Origins {
     }
 }
 
-/// Which repositories a listing has. It always has the local ones.
+/// Which repositories a listing has. The origins do not restrict local ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visible {
     /// The origins whose copies are listed if they were fetched without credentials.
     pub public: Origins,
     /// The origins whose copies are listed if some of their content was fetched with credentials.
     pub private: Origins,
+    /// The patterns of which a repository's name matches one; `None` means every name.
+    pub names: Option<Vec<Pattern>>,
 }
 
 impl Visible {
     /// All repositories.
     pub fn all() -> Self {
-        Self { public: Origins::all(), private: Origins::all() }
+        Self { public: Origins::all(), private: Origins::all(), names: None }
     }
 
     /// Whether the listing has a repository of this provenance.

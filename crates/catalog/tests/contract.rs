@@ -692,7 +692,7 @@ async fn listings_leave_out_what_is_not_visible(catalog: Catalog) {
     fetch(&catalog, ManifestPush { private: true, ..manifest("up.example/a", "{}", &[], &["v1"]) }, &[])
         .await;
     fetch(&catalog, manifest("up.example/b", "{}", &[], &["v1"]), &[]).await;
-    let public = Visible { public: Origins::all(), private: Origins::none() };
+    let public = Visible { private: Origins::none(), ..Visible::all() };
     assert_eq!(names(&catalog.repositories(None, 1, &public).await.unwrap()), ["up.example/b"]);
     assert_eq!(catalog.repositories(None, 10, &Visible::all()).await.unwrap().len(), 2);
     let copies = catalog.copies(&ImagePattern::any(), None, 1, 10, &public).await.unwrap();
@@ -719,7 +719,7 @@ async fn a_listing_has_exactly_the_repositories_that_it_shows(catalog: Catalog) 
         lists.into_iter().flat_map(|list| [Origins::Only(list.to_vec()), Origins::AllBut(list.to_vec())])
     };
     for (public, private) in sets().flat_map(|public| sets().map(move |private| (public.clone(), private))) {
-        let visible = Visible { public, private };
+        let visible = Visible { public, private, names: None };
         let mut shown: Vec<_> = all.iter().filter(|(_, provenance)| visible.shows(provenance)).collect();
         let listed = catalog.repositories(None, 10, &visible).await.unwrap();
         assert_eq!(listed, shown.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), "{visible:?}");

@@ -12,6 +12,7 @@ mod doctor;
 mod du;
 mod images;
 mod import;
+mod policy;
 mod promote;
 #[cfg(feature = "cluster")]
 mod push;
@@ -54,6 +55,7 @@ pub use bundle::{BundleArgs, BundleCommand, BundleCreateArgs, BundleLoadArgs};
 pub use du::DuArgs;
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
 pub use import::ImportArgs;
+pub use policy::{PolicyArgs, PolicyCommand, PolicyTestArgs};
 #[cfg(feature = "cluster")]
 pub use promote::{ContainerOf, SetImageArgs};
 pub use promote::{PromoteArgs, PromotionTarget};
@@ -258,6 +260,9 @@ pub enum Command {
     /// Rebuild the lost or damaged catalog of a data folder from its journal and blobs
     #[command(after_help = recover::RECOVER_EXAMPLES)]
     Recover(RecoverArgs),
+    /// Explain the rules about access
+    #[command(after_help = policy::POLICY_EXAMPLES)]
+    Policy(PolicyArgs),
     /// Print the version
     Version,
     /// Print the completion script of a shell

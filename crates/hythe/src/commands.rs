@@ -29,6 +29,7 @@ mod local;
 mod ls;
 #[cfg(target_os = "linux")]
 mod own;
+mod policy;
 mod probe;
 mod promote;
 #[cfg(feature = "cluster")]
@@ -117,6 +118,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Test(args) => test::test(&args, environment, printer),
         Command::Verify(args) => verify::verify(&args, environment, printer),
         Command::Recover(args) => recover::recover(&args, environment, printer),
+        Command::Policy(args) => policy::policy(&args.command, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())

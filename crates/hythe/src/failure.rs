@@ -81,6 +81,9 @@ pub enum Failure {
     /// A run that would delete much stopped, and wants a confirmation.
     #[error("{0}")]
     Unconfirmed(String),
+    /// The rules about access deny an action.
+    #[error("{0}")]
+    Denied(String),
     /// Images could not be built, or need a build.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -170,6 +173,7 @@ impl Failure {
             Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Build(error) => error.exit_code(),
             Self::Unconfirmed(_) => 11,
+            Self::Denied(_) => 12,
             Self::Start(_)
             | Self::PortTaken { .. }
             | Self::File(_)

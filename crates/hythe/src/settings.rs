@@ -1,5 +1,6 @@
 //! The typed settings of the registry. `Default` has the settings of an empty configuration.
 
+mod auth;
 mod retain;
 mod upstreams;
 
@@ -7,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use auth::Auth;
 pub use retain::Retain;
 pub use upstreams::Upstreams;
 
@@ -29,6 +31,7 @@ pub struct Settings {
     pub stay_root: bool,
     pub log: Log,
     pub http: Http,
+    pub auth: Auth,
     pub upload: Upload,
     pub manifest: Manifest,
     pub delete: Delete,
@@ -146,6 +149,7 @@ impl Default for Settings {
                 max_connections: 10_000,
                 sendfile: true,
             },
+            auth: Auth::default(),
             upload: Upload {
                 max_concurrent: 2000,
                 memory: 8 << 20,

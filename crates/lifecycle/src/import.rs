@@ -378,6 +378,7 @@ fn reason(error: Refusal) -> Result<String> {
         | Refusal::ManifestTooLarge { .. }
         | Refusal::ManifestBlobsUnknown { .. }
         | Refusal::TagProtected { .. }
+        | Refusal::TagTaken { .. }
         | Refusal::DigestMismatch { .. } => Ok(error.to_string()),
         Refusal::NameUnknown(_)
         | Refusal::BlobUnknown { .. }

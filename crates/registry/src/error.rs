@@ -93,6 +93,17 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The tag names another manifest, and the client may not move tags.
+    #[error(
+        "tag `{tag}` of repository `{repository}` exists, and no rule lets this client move it to another manifest (action \
+         `retag`). Push under another tag"
+    )]
+    TagTaken {
+        /// The repository.
+        repository: RepositoryName,
+        /// The tag.
+        tag: Tag,
+    },
     /// The tag may neither move nor be deleted.
     #[error(
         "tag `{tag}` of repository `{repository}` is protected by the rule {rule}, so {refused}. Push under another tag, or \

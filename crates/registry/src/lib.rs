@@ -195,12 +195,12 @@ impl Registry {
 
     /// A local repository, whether it exists or not.
     pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
-        Repository { registry: self, name, origin: &Origin::Local, private: false, tagged: None }
+        Repository { registry: self, name, origin: &Origin::Local, private: false, tagged: None, retag: true }
     }
 
     /// A repository that is a copy of an upstream's repository, whether it exists or not.
     pub fn copy<'a>(&'a self, name: &'a RepositoryName, origin: &'a Origin) -> Repository<'a> {
-        Repository { registry: self, name, origin, private: false, tagged: None }
+        Repository { registry: self, name, origin, private: false, tagged: None, retag: true }
     }
 
     /// The current settings.
@@ -270,6 +270,8 @@ pub struct Repository<'a> {
     private: bool,
     /// When the tags that are set through this value were pushed, if not now; 0 if the time is unknown.
     tagged: Option<i64>,
+    /// Whether existing tags may be moved through this value.
+    retag: bool,
 }
 
 impl Repository<'_> {
@@ -291,6 +293,13 @@ impl Repository<'_> {
     #[must_use]
     pub fn tagged(mut self, at: Option<SystemTime>) -> Self {
         self.tagged = Some(at.map_or(0, clock::stamp));
+        self
+    }
+
+    /// Sets whether a push through this value may move an existing tag to another manifest.
+    #[must_use]
+    pub fn retag(mut self, retag: bool) -> Self {
+        self.retag = retag;
         self
     }
 

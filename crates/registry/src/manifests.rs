@@ -161,7 +161,8 @@ impl Repository<'_> {
         let subject = parsed.subject;
         let protected = if is_local {
             let options = self.registry.options();
-            tags.iter().filter(|tag| options.protection(self.name, tag).is_some()).cloned().collect()
+            let stays = |tag: &&Tag| !self.retag || options.protection(self.name, tag).is_some();
+            tags.iter().filter(stays).cloned().collect()
         } else {
             Vec::new()
         };
@@ -184,6 +185,11 @@ impl Repository<'_> {
             }
             ManifestPushed::BlobsUnknown(digests) => {
                 Err(Error::ManifestBlobsUnknown { repository: self.name.clone(), digests })
+            }
+            ManifestPushed::TagProtected(tag)
+                if !self.retag && self.registry.options().protection(self.name, &tag).is_none() =>
+            {
+                Err(Error::TagTaken { repository: self.name.clone(), tag })
             }
             ManifestPushed::TagProtected(tag) => {
                 Err(self.tag_protected(tag, "it cannot be moved to another manifest"))

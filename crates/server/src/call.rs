@@ -11,7 +11,7 @@ use hythe_registry::{MountFrom, Provenance, Registry, Repository};
 use hythe_upstream::{Cache, Freshness, RepositoryCopy};
 use tokio::sync::Semaphore;
 
-use crate::access::{Scope, Silence};
+use crate::access::{Judge, Scope, Silence};
 use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
@@ -49,6 +49,8 @@ pub(crate) struct Call<'a> {
     pub(crate) mount: Option<(Digest, MountFrom)>,
     /// The provenance of what the request writes.
     pub(crate) writes: Provenance,
+    /// The client's identity and the rules; `None` if the registry does not authenticate clients.
+    pub(crate) judge: Option<Judge<'a>>,
 }
 
 /// The header that says how the cache produced a response, in one word.
@@ -57,7 +59,8 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 impl Call<'_> {
     /// A repository of this registry; what is written into it gets the provenance of this request's content.
     pub(crate) fn repository<'r>(&'r self, name: &'r RepositoryName) -> Repository<'r> {
-        self.app.registry.copy(name, &self.writes.origin).private(self.writes.private)
+        let may_retag = self.judge.is_none_or(|judge| judge.may_retag(name));
+        self.app.registry.copy(name, &self.writes.origin).private(self.writes.private).retag(may_retag)
     }
 
     /// A header's value as text; `None` also for a value that is not text.

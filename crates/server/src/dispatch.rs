@@ -10,9 +10,10 @@ use hyper::body::Incoming;
 use hythe_oci::ErrorCode;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
 
-use crate::access::{Access, Asked, Facts, Grant, Scope, Subject, decide};
+use crate::access::{Access, Asked, Facts, Grant, Judge, Page, Refusal, Scope, Subject, Wanted, decide};
+use crate::auth::Auth;
 use crate::call::{App, Call};
-use crate::handlers::{self, pages};
+use crate::handlers::{self, pages, token};
 use crate::options::ServerOptions;
 use crate::peer::Peer;
 use crate::plane::{Body, Exchange, Link, RequestBody};
@@ -122,6 +123,20 @@ async fn route(
         only_if_cached: is_only_if_cached(headers),
     };
     let access = Access::of(&asked, options, &allowed);
+    let identity = match options.auth.as_ref().filter(|_| access.needs_identity()) {
+        Some(auth) => Some((
+            auth,
+            auth.identify(headers, peer.address)
+                .await
+                .map_err(|rejection| challenged(rejection, &Wanted::default(), auth, &asked))?,
+        )),
+        None => None,
+    };
+    let judge = identity.as_ref().map(|(auth, identity)| Judge { identity, policy: &auth.policy });
+    if let Some(subject) = judge.and_then(|judge| judge.identity.subject()) {
+        let _ = record.user.set(Arc::clone(subject));
+    }
+    let access = access.judged(judge);
     let facts = Facts::read(&access, &app.registry, &allowed).await;
     let facts = facts.map_err(|unread| Rejection::registry(&unread.error, Some(&unread.name)));
     let decision = facts.map(|facts| decide(access, &facts));
@@ -131,16 +146,24 @@ async fn route(
         // The record does not count such a request toward any endpoint.
         return Err(Rejection::refusal(refusal));
     }
-    let granted = decision.and_then(|decision| decision.map_err(|refusal| Rejection::refusal(&refusal)));
+    let granted = decision.and_then(|decision| {
+        decision.map_err(|refusal| match (&refusal, &identity) {
+            (Refusal::Unauthenticated(wanted), Some((auth, _))) => {
+                challenged(Rejection::refusal(&refusal), wanted, auth, &asked)
+            }
+            _ => Rejection::refusal(&refusal),
+        })
+    });
     match request {
         Ok(Request::Endpoint { endpoint, query, namespace, mount: asked }) => {
             let endpoint = record.endpoint.get_or_init(|| endpoint);
             let Grant { resource, via, silent, mount } = granted?;
             let mount = asked?.map(|asked| asked.digest).zip(mount);
             let namespace = namespace.and_then(|namespace| HeaderValue::try_from(namespace.as_ref()).ok());
-            let scope = Scope::new(allowed, via);
+            let scope = Scope::new(allowed, via, judge);
             let writes = resource.provenance_of_writes();
-            let call = Call { app, options, method, headers, query, record, scope, silent, mount, writes };
+            let call =
+                Call { app, options, method, headers, query, record, scope, silent, mount, writes, judge };
             let mut response = endpoints::answer(&call, endpoint, resource, body).await?;
             if let Some(namespace) = namespace {
                 response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
@@ -149,14 +172,28 @@ async fn route(
         }
         Ok(Request::Page { page, path, query }) => {
             let Grant { via, silent, mount: _, resource } = granted?;
-            let (scope, mount, writes) = (Scope::new(allowed, via), None, resource.provenance_of_writes());
-            let call = Call { app, options, method, headers, query, record, scope, silent, mount, writes };
-            pages::answer(&call, page, path, body).await
+            let scope = Scope::new(allowed, via, judge);
+            let (mount, writes) = (None, resource.provenance_of_writes());
+            let call =
+                Call { app, options, method, headers, query, record, scope, silent, mount, writes, judge };
+            match page {
+                Page::Token => token::answer(&call, peer, path, body).await,
+                page => pages::answer(&call, page, path, body).await,
+            }
         }
         Ok(Request::Preflight) => granted.map(|_| preflight(options, record, headers)),
         Ok(Request::Redirect(clean)) => granted.map(|_| redirect(record, &clean)),
         Err(rejection) => granted.and(Err(rejection)),
     }
+}
+
+/// Asks the client for credentials, if the rejection says that it lacks them.
+fn challenged(rejection: Rejection, wanted: &Wanted, auth: &Auth, asked: &Asked<'_>) -> Rejection {
+    if rejection.status != StatusCode::UNAUTHORIZED {
+        return rejection;
+    }
+    let challenge = auth.challenge(wanted, asked.host, asked.peer.tls);
+    rejection.with_values(&header::WWW_AUTHENTICATE, challenge)
 }
 
 /// The host that the request names, in its target or its `Host` header.

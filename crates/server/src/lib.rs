@@ -5,6 +5,7 @@
 //! code. `plane` sends the body. After the last byte, `record` becomes one log line and one measurement.
 
 mod access;
+mod auth;
 mod call;
 mod cors;
 mod dispatch;
@@ -24,6 +25,7 @@ mod serve;
 mod time;
 mod workers;
 
+pub use auth::{Auth, Challenge};
 pub use handlers::collection::round_of;
 pub use listener::{Listener, Mirror};
 pub use log::{Format, Log, LogGuard};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hythe_lifecycle::Pace;
 use hythe_lifecycle::retention::{Limits, Rule};
 
+use crate::auth::Auth;
 use crate::log::Format;
 
 /// Settings of the HTTP edge. They can change while the server runs, except the marked ones.
@@ -50,6 +51,8 @@ pub struct ServerOptions {
     pub spool: Option<PathBuf>,
     /// How fast and how often stored content is verified in the background.
     pub scrub: Pace,
+    /// Who may use the registry; `None` means everyone who reaches it.
+    pub auth: Option<Auth>,
 }
 
 impl Default for ServerOptions {
@@ -73,6 +76,7 @@ impl Default for ServerOptions {
             retention: RetentionOptions::default(),
             spool: None,
             scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
+            auth: None,
         }
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// Whether the client connected to a loopback address, whatever address the listener is bound to.
     pub(crate) near: bool,
+    /// Whether the connection is encrypted.
+    pub(crate) tls: bool,
     pub(crate) door: Door,
 }
 
@@ -30,6 +32,6 @@ impl Peer {
     pub(crate) fn new(address: SocketAddr, stream: &TcpStream, door: Door) -> Self {
         // If the socket's address is unknown, the connection counts as the network's.
         let near = stream.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback());
-        Self { address, near, door }
+        Self { address, near, tls: false, door }
     }
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Method, Uri};
+use hythe_auth::Subject;
 use hythe_oci::Endpoint;
 
 use crate::log::Format;
@@ -30,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) page: OnceLock<&'static str>,
     /// How the cache produced the response, and the upstream of its content.
     pub(crate) cache: OnceLock<(&'static str, String)>,
+    /// The client, if it has proved who it is.
+    pub(crate) user: OnceLock<Arc<Subject>>,
     /// The code and message of an error response.
     pub(crate) error: OnceLock<String>,
     status: AtomicU16,
@@ -48,6 +51,7 @@ impl Record {
             endpoint: OnceLock::new(),
             page: OnceLock::new(),
             cache: OnceLock::new(),
+            user: OnceLock::new(),
             error: OnceLock::new(),
             status: AtomicU16::new(CLIENT_GONE),
             length: AtomicU64::new(u64::MAX),
@@ -115,6 +119,9 @@ impl Record {
                 if let Some((word, upstream)) = self.cache.get() {
                     let _ = write!(line, " cache={word} upstream={upstream}");
                 }
+                if let Some(user) = self.user.get() {
+                    let _ = write!(line, " user={user}");
+                }
                 let _ = write!(line, " client={} id={:08x}", self.client, self.id);
                 if aborted {
                     line.push_str(" aborted=true");
@@ -131,6 +138,7 @@ impl Record {
                     "cache": self.cache.get().map(|(word, _)| word),
                     "upstream": self.cache.get().map(|(_, upstream)| upstream),
                     "repository": repository, "reference": reference.map(ToString::to_string),
+                    "user": self.user.get().map(ToString::to_string),
                     "client": self.client.to_string(), "id": self.id_text(),
                     "aborted": aborted, "error": error,
                 });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
+use hythe_auth::Action as Right;
 use hythe_oci::{EndpointError, ErrorCode, QueryError, path};
 use hythe_registry::Error;
 use hythe_upstream::Error as Upstream;
@@ -56,6 +57,26 @@ impl Rejection {
         // The values are paths and numbers that the server makes; an invalid header value is left out.
         self.headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
         self
+    }
+
+    pub(crate) fn with_values(
+        mut self,
+        name: &header::HeaderName,
+        values: impl IntoIterator<Item = HeaderValue>,
+    ) -> Self {
+        self.headers.extend(values.into_iter().map(|value| (name.clone(), value)));
+        self
+    }
+
+    /// The client's credentials are missing, wrong, or cover too little.
+    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
+    }
+
+    /// The client must wait before it tries again.
+    pub(crate) fn slow_down(message: impl Into<String>, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message)
+            .with_header(header::RETRY_AFTER, wait.as_secs().max(1).to_string())
     }
 
     /// Repeats the message in a `Warning` header: the response to a HEAD has no body for it.
@@ -194,7 +215,7 @@ impl Rejection {
             Error::DeleteDisabled => {
                 Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
             }
-            Error::OtherOrigin { .. } | Error::TagProtected { .. } => {
+            Error::OtherOrigin { .. } | Error::TagProtected { .. } | Error::TagTaken { .. } => {
                 Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
             }
             Error::NoSpace(_) | Error::OverBudget(_) => {
@@ -317,6 +338,28 @@ impl Rejection {
                 "`{name}` has content that was fetched from {upstream} with this registry's credentials, so pushes to \
                  it are refused; clear it first: `hythe cache clear {copy}`"
             )),
+            Refusal::Unauthenticated(wanted) if wanted.narrow => {
+                Self::unauthorized("the token does not cover this request: ask the token server for another one")
+            }
+            Refusal::Unauthenticated(_) => Self::unauthorized("this needs a login: run `docker login` for this registry"),
+            Refusal::NotPermitted { who, right, repository } => {
+                let (place, selects) = match repository {
+                    Some(name) => (format!(" `{name}`"), format!(", repositories = [\"{name}\"]")),
+                    None => (String::new(), String::new()),
+                };
+                let does = match right {
+                    Right::Pull => "pull from",
+                    Right::Push => "push to",
+                    Right::Delete => "delete from",
+                    Right::Retag => "move tags of",
+                    Right::Metrics => "read the registry's metrics",
+                    Right::Admin => "administer the registry",
+                };
+                Self::denied(format!(
+                    "no rule lets {who} {does}{place}; a rule with subjects = [\"{who}\"], actions = [\"{right}\"]{selects} \
+                     would"
+                ))
+            }
             Refusal::DeletesOff => Self::registry(&Error::DeleteDisabled, None),
         }
     }

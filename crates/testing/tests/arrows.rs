@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-sha256", &[]),
     ("hythe-oci", &["hythe-sha256"]),
     ("hythe-api", &["hythe-oci"]),
+    ("hythe-auth", &["hythe-oci"]),
     ("hythe-storage", &["hythe-oci"]),
     ("hythe-catalog", &["hythe-oci"]),
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
@@ -27,13 +28,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-backup", &["hythe-oci", "hythe-storage", "hythe-registry"]),
     (
         "hythe-server",
-        &["hythe-oci", "hythe-api", "hythe-backup", "hythe-lifecycle", "hythe-registry", "hythe-upstream"],
+        &[
+            "hythe-oci",
+            "hythe-api",
+            "hythe-auth",
+            "hythe-backup",
+            "hythe-lifecycle",
+            "hythe-registry",
+            "hythe-upstream",
+        ],
     ),
     (
         "hythe",
         &[
             "hythe-oci",
             "hythe-api",
+            "hythe-auth",
             "hythe-backup",
             "hythe-build",
             "hythe-storage",

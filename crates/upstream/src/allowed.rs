@@ -301,6 +301,7 @@ impl Allowed {
             } else {
                 Origins::Only(origins(&|upstream| upstream.shares(true, via)))
             },
+            names: None,
         }
     }
 

@@ -6,6 +6,7 @@ use hythe_oci::RepositoryName;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
+use super::glob::glob;
 use super::{Catalog, sql};
 use crate::{Origin, Origins, Provenance, Result, Totals, Visible};
 
@@ -88,7 +89,17 @@ pub(crate) fn is_visible(visible: &Visible, params: &mut Vec<Value>) -> String {
         format!("r.origin {is_in} ({})", numbers.join(", "))
     };
     let (public, private) = (is_in(&visible.public), is_in(&visible.private));
-    format!("(r.origin = 'local' OR CASE r.private WHEN 0 THEN {public} ELSE {private} END)")
+    let names = match &visible.names {
+        None => String::new(),
+        Some(patterns) => {
+            let first = params.len() + 1;
+            params.extend(patterns.iter().map(|pattern| Value::from(glob(Some(pattern)))));
+            let any: Vec<String> =
+                (first..=params.len()).map(|number| format!("r.name GLOB ?{number}")).collect();
+            format!(" AND ({})", if any.is_empty() { "FALSE".to_owned() } else { any.join(" OR ") })
+        }
+    };
+    format!("(r.origin = 'local' OR CASE r.private WHEN 0 THEN {public} ELSE {private} END){names}")
 }
 
 /// Whether the repository holds anything. Its row may also be kept for deleted content, which no client sees.

@@ -1,6 +1,7 @@
 //! `hythe serve`: starts the registry.
 
 mod announcement;
+mod auth;
 pub(super) mod logging;
 mod open;
 mod reader;
@@ -12,6 +13,8 @@ pub(super) mod takeover;
 mod user;
 mod wiring;
 
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +33,7 @@ pub(super) use taken::Taken;
 #[cfg(target_os = "linux")]
 pub(super) use user::{FOLDERS, MARK, give, is_own_file};
 
+use auth::Authentication;
 use reload::{Running, reload_on_hangup};
 use signals::{Hangups, asked_to_stop};
 
@@ -64,7 +68,9 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
     let data = (settings.storage == Storage::Fs).then_some(settings.data.as_path());
     // Checked before the folder is given to that user.
     data.map_or(Ok(()), check_data_folder).map_err(StartError::from)?;
-    if let Err(why) = user::try_on(data, loaded.file.as_deref()) {
+    let files: Vec<&Path> =
+        loaded.file.as_deref().into_iter().chain(settings.auth.htpasswd.as_deref()).collect();
+    if let Err(why) = user::try_on(data, &files) {
         printer.note(format_args!("warning: the server keeps running as root: {why}"));
         return Ok(false);
     }
@@ -143,8 +149,12 @@ pub(super) async fn start(
     }
     announce(printer, &settings, &upstreams, &listeners);
     let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
-    let server = Server::new(registry.clone(), cache.clone(), wiring::server_options(&settings), log);
-    let running = Running { server: server.clone(), registry: registry.clone(), cache, levels };
+    let mut authentication = Authentication::new().map_err(StartError::from)?;
+    let auth = authentication.of(&settings).map_err(StartError::from)?;
+    let options = wiring::server_options(&settings, auth);
+    let server = Server::new(registry.clone(), cache.clone(), options, log);
+    let running =
+        Running { server: server.clone(), registry: registry.clone(), cache, levels, authentication };
     let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running, hangups));
     Ok(Some(Started { server, registry, listeners, reloading, log: log_guard }))
 }

@@ -1,7 +1,7 @@
 //! One setting: its name, documentation, type and place in [`Settings`].
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hythe_oci::Authority;
@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::settings::Settings;
 use crate::values::Raw;
 use crate::values::read::{
-    additions, amount, budget, choice, count, duration, list, name, names, path, size, some, switch, texts,
+    additions, amount, budget, choice, count, duration, file, list, name, names, path, size, some, switch,
+    texts,
 };
 use crate::values::{
     Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_amount, show_budget, show_duration,
@@ -38,6 +39,7 @@ pub struct Key {
 pub enum Kind {
     Listen(Slot<Vec<Listen>>),
     Folder(Slot<PathBuf>),
+    File(Slot<Option<PathBuf>>),
     Switch(Slot<bool>),
     Hosts(Slot<Vec<HostName>>),
     Origins(Slot<Vec<Origin>>),
@@ -51,6 +53,10 @@ pub enum Kind {
     Amount(Slot<DiskAmount>),
     Budget(Slot<Budget>),
     Word(&'static dyn Word),
+}
+
+fn show_path(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The place of a value in [`Settings`].
@@ -121,6 +127,7 @@ impl Kind {
         match self {
             Self::Listen(slot) => slot.put(settings, some(list(raw))),
             Self::Folder(slot) => slot.put(settings, path(raw)),
+            Self::File(slot) => slot.put(settings, file(raw)),
             Self::Switch(slot) => slot.put(settings, switch(raw)),
             Self::Hosts(slot) => slot.put(settings, list(raw)),
             Self::Origins(slot) => slot.put(settings, list(raw)),
@@ -142,6 +149,8 @@ impl Kind {
         match self {
             Self::Listen(slot) => texts((slot.get)(settings)),
             Self::Folder(slot) => (slot.get)(settings).display().to_string().into(),
+            // An empty string means no file, because TOML has no null.
+            Self::File(slot) => (slot.get)(settings).as_deref().map_or_else(String::new, show_path).into(),
             Self::Switch(slot) => (*(slot.get)(settings)).into(),
             Self::Hosts(slot) => texts((slot.get)(settings)),
             Self::Origins(slot) => texts((slot.get)(settings)),
@@ -166,6 +175,7 @@ impl Kind {
         match self {
             Self::Listen(slot) => slot.copy(from, to),
             Self::Folder(slot) => slot.copy(from, to),
+            Self::File(slot) => slot.copy(from, to),
             Self::Switch(slot) => slot.copy(from, to),
             Self::Hosts(slot) => slot.copy(from, to),
             Self::Origins(slot) => slot.copy(from, to),
@@ -186,6 +196,7 @@ impl Kind {
         match self {
             Self::Listen(_) => "a list of ADDRESS:PORT; `:PORT` means all interfaces".to_owned(),
             Self::Folder(_) => "a path".to_owned(),
+            Self::File(_) => "a path, or an empty string for none".to_owned(),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Hosts(_) => "a list of host names without ports".to_owned(),
             Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
@@ -215,6 +226,7 @@ impl Kind {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",
             Self::Folder(_) => "FOLDER",
+            Self::File(_) => "FILE",
             Self::Word(_) => "WORD",
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",

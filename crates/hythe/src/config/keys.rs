@@ -149,6 +149,20 @@ pub static KEYS: &[Key] = &[
         reload: false,
     },
     Key {
+        name: "auth.htpasswd",
+        doc: "A file of users and their passwords, with a line `NAME:HASH` per user and hashes of bcrypt, as `htpasswd -B` makes it. With this file, or with a rule, clients must log in. hythe reads the file again when it changes.",
+        kind: Kind::File(at!(auth.htpasswd)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "auth.challenge",
+        doc: "How the registry asks clients for credentials: `basic` asks for a name and a password with each request, `token` for a token of the registry's own token server at `/token`, which clients fetch with a name and a password, or without. `auto` is `token` if a rule allows something to anonymous clients, because Docker then needs it, and otherwise `basic`. The registry accepts both kinds of credentials in any case.",
+        kind: Kind::Word(&at!(auth.challenge)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "upload.max-concurrent",
         doc: "The maximum number of uploads that the server receives at the same time. When one more begins, the server stops the slowest upload, if that one is slow; its client can continue it. If no upload is slow, the server asks the client of the new one to retry.",
         kind: Kind::Count(at!(upload.max_concurrent), 1, 1_000_000),

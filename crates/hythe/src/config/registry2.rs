@@ -77,9 +77,24 @@ pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
     for section in sections.iter_mut().filter(|entry| entry.name == "storage") {
         section.node.name_becomes_map();
     }
+    for section in sections.iter_mut().filter(|entry| entry.name == "auth") {
+        section.node.name_becomes_map();
+    }
     apply_driver(draft, &tree);
+    check_auth(draft, &tree);
     proxy::apply(draft, &tree);
     walk(draft, &tree, "", &tree.root);
+}
+
+/// Refuses authentication by a password file without the file: `registry:2` does not start either, and a registry without
+/// authentication is not what the user means.
+fn check_auth(draft: &mut Draft, tree: &Tree) {
+    let Some(htpasswd) = tree.root.child("auth").and_then(|auth| auth.child("htpasswd")) else { return };
+    if htpasswd.child("path").is_none_or(Node::is_empty) {
+        let text =
+            "`auth.htpasswd` has no `path`, so hythe does not start: write the path of the password file";
+        draft.problem(Problem::new(tree.source(&htpasswd.origin).place(), text));
+    }
 }
 
 /// Applies the storage driver. The presence of a driver's key chooses it, even if the key is empty.

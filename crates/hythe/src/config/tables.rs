@@ -10,11 +10,11 @@ pub use sources::TableSources;
 pub(super) use toml::with_article;
 
 use crate::settings::Settings;
-use crate::tables::{Form, RetainTable, UpstreamTable};
+use crate::tables::{Form, RetainTable, RuleTable, UpstreamTable};
 
 /// Every kind of table, in the order of the documentation. A new kind needs a file with its type, a field of `Settings`
 /// for its tables, and a line here.
-pub(super) static TABLES: &[&dyn AnyTables] = &[UPSTREAMS, RULES];
+pub(super) static TABLES: &[&dyn AnyTables] = &[UPSTREAMS, RETENTION, ACCESS];
 
 /// The upstreams' tables.
 pub(super) static UPSTREAMS: &TablesSlot<UpstreamTable> = &TablesSlot {
@@ -23,8 +23,12 @@ pub(super) static UPSTREAMS: &TablesSlot<UpstreamTable> = &TablesSlot {
 };
 
 /// The tables of retention rules.
-static RULES: &TablesSlot<RetainTable> =
+static RETENTION: &TablesSlot<RetainTable> =
     &TablesSlot { get: |settings| &settings.retain.tables, get_mut: |settings| &mut settings.retain.tables };
+
+/// The tables of rules about access.
+static ACCESS: &TablesSlot<RuleTable> =
+    &TablesSlot { get: |settings| &settings.auth.rules, get_mut: |settings| &mut settings.auth.rules };
 
 /// The kind with this word.
 pub(super) fn kind(word: &str) -> Option<&'static dyn AnyTables> {

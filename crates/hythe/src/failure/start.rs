@@ -58,6 +58,12 @@ pub enum StartError {
         /// The data folder.
         folder: PathBuf,
     },
+    /// The password file cannot be used.
+    #[error("{0}. The key is auth.htpasswd")]
+    Htpasswd(#[from] hythe_auth::HtpasswdError),
+    /// The key that signs tokens cannot be made.
+    #[error(transparent)]
+    TokenKey(#[from] hythe_auth::KeyError),
     /// The clock shows a time that HTTP responses cannot express.
     #[error("this machine's clock shows a time before 1970 or after 9999; set the clock, then start again")]
     Clock,

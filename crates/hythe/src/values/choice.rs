@@ -80,6 +80,23 @@ impl Choice for LogFormat {
     const ALL: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
 
+/// How the registry asks clients for credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthChallenge {
+    /// For a token if anonymous clients may do something, otherwise for a name and a password.
+    #[default]
+    Auto,
+    /// For a name and a password.
+    Basic,
+    /// For a token.
+    Token,
+}
+
+impl Choice for AuthChallenge {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("basic", Self::Basic), ("token", Self::Token)];
+}
+
 /// The lowest severity that the server logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

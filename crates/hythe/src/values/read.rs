@@ -79,6 +79,11 @@ pub(crate) fn path(raw: &Raw) -> Result<PathBuf, ValueError> {
     parse_path(text(raw, "write a path")?)
 }
 
+pub(crate) fn file(raw: &Raw) -> Result<Option<PathBuf>, ValueError> {
+    let text = text(raw, "write a path")?;
+    if text.is_empty() { Ok(None) } else { parse_path(text).map(Some) }
+}
+
 pub(crate) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
     list_of(raw, at_commas, parse_path)
 }

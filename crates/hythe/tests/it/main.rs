@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests too; the lint exempts only functions marked as tests"
 )]
 
+mod access;
 mod backup;
 mod binary;
 mod build;

@@ -309,13 +309,10 @@ auth: {}
 #[test]
 fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
     for (text, wanted) in [
-        (
-            "auth:\n  htpasswd:\n    realm: r\n    path: /p",
-            "c.yml:2:1: registry:2's `auth` is not supported yet",
-        ),
-        ("auth: {htpasswd: }", "`auth`"),
-        ("auth: silly", "`auth`"),
-        ("AUTH: {token: {realm: x}}", "`auth`"),
+        ("auth:\n  htpasswd:\n    realm: r", "c.yml:3:3: `auth.htpasswd` has no `path`"),
+        ("auth: {htpasswd: }", "`auth.htpasswd` has no `path`"),
+        ("auth: silly", "`auth.silly` is not supported yet"),
+        ("AUTH: {token: {realm: x}}", "`auth.token` is not supported yet"),
         ("http: {tls: {certificate: /c, key: /k}}", "`http.tls` is not supported yet"),
         ("http: {tls: {letsencrypt: {hosts: [a]}}}", "`http.tls`"),
         ("http: {net: unix}", "`http.net`"),
@@ -328,14 +325,13 @@ fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
         ("storage: {filesystem: {}, rados: {}}", "two drivers, `filesystem` and `rados`"),
         ("storage: {cos: {bucket: b}}", "`storage.cos` is not supported yet"),
         ("storage: {filesytem: }", "`storage.filesytem` is not supported yet"),
-        ("auth: {none: , htpasswd: {path: /p}}", "`auth`"),
     ] {
         let error = World::new().file("c.yml", &format!("version: 0.1\n{text}\n")).error();
         assert!(error.contains(wanted), "{text}\n  said {error}");
     }
     for (name, value, wanted) in [
-        ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: registry:2's `auth`"),
-        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd", "`auth`"),
+        ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: `auth.htpasswd` has no `path`"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "r", "`auth.htpasswd` has no `path`"),
         ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt", "`http.tls`"),
         ("REGISTRY_STORAGE_S3_BUCKET", "b", "`storage.s3`"),
         (
@@ -413,6 +409,22 @@ fn auth_none_means_no_authentication() {
     assert_eq!(World::new().variable("REGISTRY_AUTH", "none").warnings(), "");
 }
 
+#[test]
+fn the_password_file_of_registry_2_is_used() {
+    let text = "version: 0.1\nhttp: {addr: ':5000'}\nauth: {htpasswd: {realm: r, path: /auth/htpasswd}}\n";
+    let by_variables = World::new()
+        .variable("REGISTRY_AUTH", "htpasswd")
+        .variable("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm")
+        .variable("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
+        .variable("REGISTRY_HTTP_ADDR", ":5000");
+    for world in [World::new().file("c.yml", text), by_variables] {
+        assert_eq!(world.value("auth.htpasswd"), r#""/auth/htpasswd""#);
+        // Clients must log in, so the network needs no flag.
+        assert_eq!(world.value("http.allow-anonymous-network"), "false");
+        assert_eq!(world.warnings(), "");
+    }
+}
+
 /// `registry:2` enables deletes only for a YAML boolean. A text in quotes is not a boolean, although people write it.
 #[test]
 fn deletes_are_refused_for_the_values_for_which_registry_2_refuses_them() {
@@ -474,12 +486,12 @@ fn a_path_names_no_upstream_but_the_proxys() {
 
 #[test]
 fn an_error_in_a_default_file_says_how_to_name_another_file() {
-    let debians = "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ':5000'}\nauth:\n  htpasswd: {realm: basic-realm, path: /etc/docker/registry}\n";
+    let debians = "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ':5000'}\nauth:\n  token: {realm: 'https://auth.example/token'}\n";
     let found =
         World::new().unnamed_file("etc/docker/registry/config.yml", debians).system_folder("etc").in_place();
     let error = found.error();
     assert!(
-        error.contains("etc/docker/registry/config.yml:4:1: registry:2's `auth` is not supported yet"),
+        error.contains("etc/docker/registry/config.yml:5:3: registry:2's `auth.token` is not supported yet"),
         "{error}"
     );
     let wanted = "etc/docker/registry/config.yml: no configuration was named, so hythe read this file";

@@ -168,7 +168,7 @@ impl Planner {
         pattern: &Pattern,
         after: Option<&RepositoryName>,
     ) -> Result<Option<RepositoryName>> {
-        let local = Visible { public: Origins::none(), private: Origins::none() };
+        let local = Visible { public: Origins::none(), private: Origins::none(), names: None };
         let mut last = after.cloned();
         loop {
             let after = last.as_ref().map(RepositoryName::as_str);

@@ -94,8 +94,12 @@ mod tests {
         host: Option<&str>,
         origin: Option<&'static str>,
     ) -> (Option<String>, bool) {
-        let peer =
-            Peer { address: ([127, 0, 0, 1], 5000).into(), near, door: Door { loopback, mirror: None } };
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 5000).into(),
+            near,
+            tls: false,
+            door: Door { loopback, mirror: None },
+        };
         let hosts = vec!["registry.example".to_owned()];
         let options = ServerOptions { hosts, published_on_loopback, ..ServerOptions::default() };
         let origin = origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
@@ -140,7 +144,8 @@ mod tests {
     #[test]
     fn a_page_is_named_by_its_origin_if_the_browser_tells_one() {
         let options = ServerOptions::default();
-        let peer = Peer { address: ([127, 0, 0, 1], 5000).into(), near: true, door: Door::default() };
+        let peer =
+            Peer { address: ([127, 0, 0, 1], 5000).into(), near: true, tls: false, door: Door::default() };
         for (name, value, origin) in [
             ("origin", "https://evil.example", Some("https://evil.example")),
             ("origin", "null", Some("null")),

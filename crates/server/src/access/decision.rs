@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use hythe_auth::Action as Right;
 use hythe_oci::{Authority, RepositoryName};
 use hythe_registry::{MountFrom, Origin, Provenance};
 use hythe_upstream::{CopyName, TooLong, Upstream, Via};
 
 use super::action::Action;
+use super::judge::Wanted;
 use super::target::Target;
 use super::{Access, Facts};
 
@@ -74,6 +76,10 @@ pub(crate) enum Refusal {
     NotLoadable { upstream: Authority },
     /// The copy has content that was fetched with credentials, so it cannot become the registry's own repository.
     FetchedWithCredentials { name: RepositoryName, upstream: Authority, copy: RepositoryName },
+    /// The registry does not know the client, or its token covers too little.
+    Unauthenticated(Wanted),
+    /// No rule lets this client do this.
+    NotPermitted { who: String, right: Right, repository: Option<RepositoryName> },
     /// Deleting content is switched off. The registry itself refuses other deletes, such as those of a garbage collection:
     /// they depend on parameters of the request.
     DeletesOff,
@@ -135,7 +141,10 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
     if let Some(refusal) = access.refused_at_the_door() {
         return Err(refusal);
     }
-    let Access { client, action, target, mount, only_if_cached, loads } = access;
+    if let Some(judge) = access.judge {
+        judge.check(&access)?;
+    }
+    let Access { client, action, target, mount, only_if_cached, loads, need: _, judge } = access;
     let via = client.via();
     let loads_here = |name: &RepositoryName| match (loads, action) {
         (true, Action::Push) => Err(Refusal::NoUpstream { name: name.clone() }),
@@ -158,8 +167,11 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
             check_here(facts, via)?;
             loads_here(name)?;
             if action.reads_content() {
-                let is_here = facts.here.as_ref().is_some_and(is_local);
-                let copy = check_copy(copy.upstream(), facts, via).map(|()| copy);
+                let may =
+                    |name: &RepositoryName| judge.map_or(Ok(()), |judge| judge.check_action(action, name));
+                let is_here = facts.here.as_ref().is_some_and(is_local) && may(name).is_ok();
+                let copy =
+                    check_copy(copy.upstream(), facts, via).and_then(|()| may(copy.here())).map(|()| copy);
                 Resource::HereOrCopy { is_here, copy }
             } else {
                 Resource::Here

@@ -12,6 +12,7 @@ mod client;
 mod decision;
 mod facts;
 mod host;
+mod judge;
 mod page;
 mod scope;
 mod site;
@@ -26,6 +27,8 @@ use action::Action;
 use client::Client;
 pub(crate) use decision::{Grant, Refusal, Resource, Silence, decide};
 pub(crate) use facts::Facts;
+use judge::Need;
+pub(crate) use judge::{Judge, Wanted};
 pub(crate) use page::Page;
 pub(crate) use scope::Scope;
 use target::{Naming, Target};
@@ -45,6 +48,10 @@ pub(crate) struct Access<'a> {
     only_if_cached: bool,
     /// Whether the client loads content of an upstream into this registry's copy.
     loads: bool,
+    /// What the access needs of its client's identity.
+    need: Need,
+    /// The client's identity and the rules; `None` if the registry does not authenticate clients.
+    judge: Option<Judge<'a>>,
 }
 
 /// A blob that a push wants to mount.
@@ -83,6 +90,7 @@ impl<'a> Access<'a> {
     /// Parses a request.
     pub(crate) fn of(asked: &Asked<'a>, options: &ServerOptions, allowed: &Allowed) -> Self {
         let client = Client::of(asked.peer, asked.host, asked.headers, options);
+        let need = Need::of(&asked.subject);
         let (action, target, mount) = match asked.subject {
             Subject::Endpoint { endpoint, namespace, mount } => {
                 let mirror = asked.peer.door.mirror.as_ref();
@@ -93,6 +101,18 @@ impl<'a> Access<'a> {
             Subject::Other => (Action::other(asked.method), Target::None, None),
         };
         let loads = asked.headers.contains_key(HYTHE_LOAD);
-        Self { client, action, target, mount, only_if_cached: asked.only_if_cached, loads }
+        let only_if_cached = asked.only_if_cached;
+        Self { client, action, target, mount, only_if_cached, loads, need, judge: None }
+    }
+
+    /// Whether the decision depends on the client's identity.
+    pub(crate) fn needs_identity(&self) -> bool {
+        self.need != Need::Nothing && self.refused_at_the_door().is_none()
+    }
+
+    /// Adds who makes the request. A blob that they may not mount is pushed instead.
+    pub(crate) fn judged(mut self, judge: Option<Judge<'a>>) -> Self {
+        self.mount = self.mount.filter(|mount| judge.is_none_or(|judge| judge.may_mount(mount)));
+        Self { judge, ..self }
     }
 }

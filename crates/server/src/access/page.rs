@@ -9,6 +9,8 @@ pub(crate) enum Page {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/token…`: the token server.
+    Token,
     /// `/api/gc`: garbage collection.
     Collection,
     /// `/api/backup/records`: the catalog's records.
@@ -46,6 +48,7 @@ impl Page {
             "/healthz" | "/livez" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
+            _ if is_at_or_below(path, crate::auth::TOKEN) => Self::Token,
             _ => return None,
         })
     }
@@ -56,6 +59,7 @@ impl Page {
             Self::Health => "health",
             Self::Ready => "ready",
             Self::Metrics => "metrics",
+            Self::Token => "token",
             Self::Collection => "gc",
             Self::Backup => "backup",
             Self::Leases => "leases",
@@ -80,7 +84,7 @@ impl Page {
             | Self::Running
             | Self::Cache
             | Self::Deleted => true,
-            Self::Health | Self::Ready | Self::Metrics => false,
+            Self::Health | Self::Ready | Self::Metrics | Self::Token => false,
         }
     }
 }

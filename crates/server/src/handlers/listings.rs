@@ -28,7 +28,7 @@ const REFERRERS_BYTES: usize = 4 << 20;
 pub(crate) async fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.catalog_max_page)?;
     let last = call.query.first("last");
-    let visible = call.scope.visible();
+    let visible = call.scope.listed();
     let page = call.app.registry.repositories(last.as_deref(), limit, &visible).await;
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);

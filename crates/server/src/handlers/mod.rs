@@ -14,6 +14,7 @@ mod multipart;
 pub(crate) mod pages;
 pub(crate) mod retention;
 pub(crate) mod running;
+pub(crate) mod token;
 pub(crate) mod uploads;
 pub(crate) mod verification;
 

@@ -49,6 +49,8 @@ pub(crate) async fn answer(
         Page::Running => running::running_put(call, path, body).await,
         Page::Cache => cache::answer(call, path).await,
         Page::Deleted => deleted::answer(call, path).await,
+        // Answered by the token server, which needs the client's address.
+        Page::Token => Err(Rejection::not_found(path)),
         Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {
             Err(Rejection::method(call.method, "GET, HEAD"))
         }

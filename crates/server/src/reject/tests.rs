@@ -70,10 +70,11 @@ fn variant(error: &Error) -> usize {
         Error::OtherOrigin { .. } => 16,
         Error::TagProtected { .. } => 17,
         Error::OverBudget(_) => 18,
+        Error::TagTaken { .. } => 19,
     }
 }
 
-const VARIANTS: usize = 19;
+const VARIANTS: usize = 20;
 
 /// Each error, its status, its code, and what its message must name.
 fn table() -> Vec<(Error, u16, ErrorCode, String)> {
@@ -135,6 +136,12 @@ fn table() -> Vec<(Error, u16, ErrorCode, String)> {
             403,
             ErrorCode::Denied,
             text("retain.\"*\""),
+        ),
+        (
+            Error::TagTaken { repository: name(), tag: "v1".parse().unwrap() },
+            403,
+            ErrorCode::Denied,
+            text("`retag`"),
         ),
         (Error::NoSpace(text("here")), 507, ErrorCode::Unavailable, text("here")),
         (Error::OverBudget(full()), 507, ErrorCode::Unavailable, text("budget of 7.0 GiB")),
@@ -232,7 +239,7 @@ fn the_body_of_every_code_has_the_form_of_the_specification() {
 fn every_refusal_has_its_status_code_and_message() {
     use hythe_upstream::TooLong;
 
-    use crate::access::Refusal;
+    use crate::access::{Refusal, Wanted};
 
     let upstream = || "up.example".parse().unwrap();
     let page = "may not write to this registry; to allow it, add its origin by name to http.cors-origins \
@@ -325,6 +332,27 @@ fn every_refusal_has_its_status_code_and_message() {
             ErrorCode::Denied,
             "`some/app` has content that was fetched from up.example with this registry's credentials, so pushes to \
              it are refused; clear it first: `hythe cache clear up.example/app`"
+                .to_owned(),
+        ),
+        (
+            Refusal::Unauthenticated(Wanted::default()),
+            401,
+            ErrorCode::Unauthorized,
+            "this needs a login: run `docker login` for this registry".to_owned(),
+        ),
+        (
+            Refusal::NotPermitted { who: "user:a".to_owned(), right: Right::Push, repository: Some(name()) },
+            403,
+            ErrorCode::Denied,
+            "no rule lets user:a push to `some/app`; a rule with subjects = [\"user:a\"], actions = [\"push\"], \
+             repositories = [\"some/app\"] would"
+                .to_owned(),
+        ),
+        (
+            Refusal::NotPermitted { who: "user:a".to_owned(), right: Right::Admin, repository: None },
+            403,
+            ErrorCode::Denied,
+            "no rule lets user:a administer the registry; a rule with subjects = [\"user:a\"], actions = [\"admin\"] would"
                 .to_owned(),
         ),
         (

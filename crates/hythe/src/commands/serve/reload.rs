@@ -6,6 +6,7 @@ use hythe_registry::Registry;
 use hythe_server::Server;
 use hythe_upstream::Cache;
 
+use super::auth::Authentication;
 use super::signals::Hangups;
 use super::{Reader, Taken, logging, wiring};
 use crate::config::allowed;
@@ -17,13 +18,14 @@ pub(super) struct Running {
     pub(super) registry: Registry,
     pub(super) cache: Cache,
     pub(super) levels: logging::Levels,
+    pub(super) authentication: Authentication,
 }
 
 /// Reads the configuration again at each SIGHUP, and applies the settings that can change while the server runs.
 pub(super) async fn reload_on_hangup(
     mut settings: Settings,
     reader: Arc<Reader>,
-    running: Running,
+    mut running: Running,
     mut hangups: Hangups,
 ) {
     while hangups.next().await.is_some() {
@@ -39,7 +41,12 @@ pub(super) async fn reload_on_hangup(
         });
         let Ok(Some((reloaded, upstreams, taken))) = read.await else { continue };
         settings.clone_from(&reloaded.settings);
-        running.server.set_options(wiring::server_options(&settings));
+        match running.authentication.of(&settings) {
+            Ok(auth) => running.server.set_options(wiring::server_options(&settings, auth)),
+            Err(error) => {
+                reader.printer.note(format_args!("warning: the server's new settings are not used: {error}"));
+            }
+        }
         running.registry.set_options(wiring::registry_options(&settings));
         running.cache.set(upstreams, wiring::cache_options(&settings));
         running.levels.set(settings.log.level);

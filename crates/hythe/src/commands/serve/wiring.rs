@@ -4,7 +4,7 @@ use hythe_lifecycle::Pace;
 use hythe_lifecycle::retention::Limits;
 use hythe_oci::Authority;
 use hythe_registry::RegistryOptions;
-use hythe_server::{Format, Mirror, RetentionOptions, ServerOptions};
+use hythe_server::{Auth, Format, Mirror, RetentionOptions, ServerOptions};
 use hythe_upstream::{Allowed, CacheOptions};
 
 use crate::settings::Settings;
@@ -22,7 +22,7 @@ pub(super) fn format(format: LogFormat) -> Format {
     }
 }
 
-pub(super) fn server_options(settings: &Settings) -> ServerOptions {
+pub(super) fn server_options(settings: &Settings, auth: Option<Auth>) -> ServerOptions {
     let http = &settings.http;
     ServerOptions {
         hosts: http.hosts.iter().map(ToString::to_string).collect(),
@@ -47,6 +47,7 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
             limits: Limits { images: settings.retain.max_images, percent: settings.retain.max_percent },
         },
         scrub: Pace { rate: settings.verify.rate, interval: settings.verify.interval },
+        auth,
     }
 }
 

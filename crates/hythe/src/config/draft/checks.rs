@@ -7,7 +7,7 @@ use super::Draft;
 use crate::config::error::Problem;
 use crate::config::source::ValueSource;
 use crate::config::upstreams::{Finding, FindingPlace, assemble, login_field};
-use crate::tables::{RetainTable, UpstreamTable, known_name};
+use crate::tables::{RetainTable, RuleTable, UpstreamTable, known_name};
 use crate::values::Listen;
 
 impl Draft {
@@ -19,6 +19,18 @@ impl Draft {
         self.check_unshared_logins();
         self.check_logins();
         self.check_rules();
+        self.check_access();
+    }
+
+    /// Refuses rules about access that would allow nothing: a user would look for the mistake elsewhere.
+    fn check_access(&mut self) {
+        for (name, table) in self.settings.auth.rules.iter() {
+            if let Some(missing) = table.missing().filter(|_| !self.tables.is_invalid::<RuleTable>(name)) {
+                let place = self.tables.table::<RuleTable>(name).map(ValueSource::place);
+                let text = format!("the rule has no `{missing}`, so it would allow nothing: add them");
+                self.problems.push(Problem::new(place.unwrap_or_default(), text));
+            }
+        }
     }
 
     /// Warns about retention rules without effect.
@@ -43,6 +55,9 @@ impl Draft {
     }
 
     fn check_exposure(&mut self) {
+        if self.settings.auth.is_on() {
+            return;
+        }
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
         // Read before the default for a `registry:2` file below: that file opens its own address, but no mirror.
         let asked = self.settings.http.allow_anonymous_network;

@@ -8,6 +8,7 @@ use hythe_upstream::{Allowed, CopyName, Credentials, Share, TooLong, Upstream, V
 
 use super::super::client::{Client, Exposure, ForeignPage};
 use super::super::facts::Needs;
+use super::super::judge::Need;
 use super::super::page::Page;
 use super::super::{Access, Facts, Mount};
 use super::*;
@@ -236,7 +237,17 @@ fn for_every_case(mut check: impl FnMut(&Setting, &Access<'_>, &Facts<'_>)) -> u
                         for &(only_if_cached, loads) in ways {
                             for &client in &clients {
                                 let (target, mount) = (target.clone(), mount.as_ref());
-                                let access = Access { client, action, target, mount, only_if_cached, loads };
+                                let (need, judge) = (Need::InRepository, None);
+                                let access = Access {
+                                    client,
+                                    action,
+                                    target,
+                                    mount,
+                                    only_if_cached,
+                                    loads,
+                                    need,
+                                    judge,
+                                };
                                 check(setting, &access, &facts);
                                 count += 1;
                             }
@@ -332,6 +343,8 @@ fn a_request_of_this_machine_for_pushed_content_reads_no_facts() {
             mount: None,
             only_if_cached: false,
             loads: false,
+            need: Need::InRepository,
+            judge: None,
         };
         assert_eq!(Needs::of(&access), Needs::default(), "{action:?}");
     }

@@ -1,0 +1,92 @@
+//! Authentication: reads the credentials of a request, and writes the challenge of a response that asks for them.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use hythe_auth::{Authenticator, Credentials, Identity, Policy, Refused};
+
+use crate::access::Wanted;
+use crate::reject::Rejection;
+
+/// The path of the token server.
+pub(crate) const TOKEN: &str = "/token";
+
+/// Who may use the registry, and how they prove who they are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Knows who presents credentials.
+    pub authenticator: Arc<Authenticator>,
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// How the registry asks for credentials.
+    pub challenge: Challenge,
+}
+
+/// How the registry asks for credentials. It accepts all kinds that it knows, whatever it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// For a name and a password with each request.
+    Basic,
+    /// For a token of this registry's own token server. Clients then find out by themselves what they may do without
+    /// credentials.
+    Token,
+    /// For a token of the server at this URL.
+    TokenOf {
+        /// The URL.
+        realm: String,
+        /// The name of this registry there.
+        service: String,
+    },
+}
+
+impl Auth {
+    /// The identity of the client that sends these headers.
+    pub(crate) async fn identify(
+        &self,
+        headers: &HeaderMap,
+        from: SocketAddr,
+    ) -> Result<Identity, Rejection> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Identity::anonymous()) };
+        let read = value.to_str().map_err(|_| Rejection::unauthorized("the credentials are not text"));
+        let credentials =
+            Credentials::parse(read?).map_err(|error| Rejection::unauthorized(error.to_string()))?;
+        self.identify_by(&credentials, from).await
+    }
+
+    /// The identity of the client that presents these credentials.
+    pub(crate) async fn identify_by(
+        &self,
+        credentials: &Credentials,
+        from: SocketAddr,
+    ) -> Result<Identity, Rejection> {
+        self.authenticator.identify(credentials, from.ip()).await.map_err(|refused| match &refused {
+            Refused::Wrong | Refused::Token(_) => Rejection::unauthorized(refused.to_string()),
+            Refused::Guessing(wait) => Rejection::slow_down(refused.to_string(), *wait),
+            Refused::Crowded => Rejection::slow_down(refused.to_string(), Duration::from_secs(5)),
+        })
+    }
+
+    /// The value of `WWW-Authenticate` (RFC 9110, 11.6.1), for a request to this host, by TLS or not.
+    pub(crate) fn challenge(&self, wanted: &Wanted, host: Option<&str>, tls: bool) -> Option<HeaderValue> {
+        let (realm, service) = match &self.challenge {
+            Challenge::Basic => return Some(HeaderValue::from_static("Basic realm=\"hythe\"")),
+            Challenge::Token => {
+                let scheme = if tls { "https" } else { "http" };
+                (format!("{scheme}://{}{TOKEN}", host?), self.authenticator.tokens().service())
+            }
+            Challenge::TokenOf { realm, service } => (realm.clone(), service.as_str()),
+        };
+        let mut value = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
+        if let Some(scope) = &wanted.scope {
+            let _ = write!(value, ",scope=\"{scope}\"");
+        }
+        if wanted.narrow {
+            value.push_str(",error=\"insufficient_scope\"");
+        }
+        // The host and the scope have only characters that the request's head may have.
+        HeaderValue::try_from(value).ok()
+    }
+}
