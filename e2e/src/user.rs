@@ -7,4 +7,4 @@ pub const USER: &str = "ada";
 pub const PASSWORD: &str = "sea: and sky";
 
 /// The bcrypt hash of [`PASSWORD`].
-pub(crate) const HASH: &str = "$2y$05$abcdefghijklmnopqrstuufHT/omAcBcYu9F6b61lrVo0I7s2ltX6";
+pub const HASH: &str = "$2y$05$abcdefghijklmnopqrstuufHT/omAcBcYu9F6b61lrVo0I7s2ltX6";

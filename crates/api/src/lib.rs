@@ -3,6 +3,7 @@
 //!
 //! A reader ignores fields that it does not know: a newer server may have more.
 
+mod accounts;
 mod copies;
 mod deleted;
 mod disk;
@@ -15,6 +16,7 @@ mod running;
 mod upstreams;
 mod verification;
 
+pub use accounts::{NewToken, Password, Token, Tokens, User, UserSet, Users};
 pub use copies::{Cleared, Copies, CopyEntry};
 pub use deleted::{DeletedManifest, DeletedManifests, Outcome, PastTag, PastTags, Restored, TakenTag};
 pub use disk::{Disk, EvictedNext};

@@ -45,6 +45,15 @@ pub const TO: &str = "to";
 /// Whether to list every change of tags: `true` or `false`.
 pub const HISTORY: &str = "history";
 
+/// Whose token it is, such as `robot:ci`.
+pub const SUBJECT: &str = "subject";
+
+/// The purpose of a token, in its owner's words.
+pub const NOTE: &str = "note";
+
+/// How many seconds a token is valid.
+pub const VALID: &str = "valid";
+
 /// How many entries a page has.
 pub const N: &str = "n";
 

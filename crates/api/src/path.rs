@@ -24,6 +24,12 @@ pub const RUNNING: &str = "/api/running/";
 /// Lists the leases (`GET`) and takes one (`POST`). The page of each lease is below: renews it (`PUT`), ends it (`DELETE`).
 pub const LEASES: &str = "/api/leases";
 
+/// Lists the users (`GET`). The page of each user is below: creates or changes the user (`PUT`), removes the user (`DELETE`).
+pub const USERS: &str = "/api/users";
+
+/// Lists the tokens (`GET`) and creates one (`POST`). The page of each token is below: revokes it (`DELETE`).
+pub const TOKENS: &str = "/api/tokens";
+
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
 

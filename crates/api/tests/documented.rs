@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use hythe_api::{Budget, Cleared, Copies, Disk, Round, Running, Statistics, Upstream, Upstreams};
+use hythe_api::{Budget, Cleared, Copies, Disk, Round, Running, Statistics, Tokens, Upstream, Upstreams};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn same<T: Serialize + DeserializeOwned + Debug>(value: &Value) -> T {
 #[test]
 fn the_documented_examples_are_read_and_written_unchanged() {
     unchanged::<Copies>("Copies");
+    unchanged::<Tokens>("Tokens");
     unchanged::<Cleared>("Clearing");
     unchanged::<Round>("Collecting");
     unchanged::<Disk>("The disk budget");

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accounts::{Accounts, AccountsError};
 use crate::credentials::Credentials;
 use crate::guesses::Guesses;
 use crate::htpasswd::{Htpasswd, HtpasswdError};
 use crate::identity::{Identity, Kind, Proof, Subject};
-use crate::passwords::{Crowded, Passwords};
+use crate::passwords::{Crowded, Passwords, hash_password};
+use crate::secret;
 use crate::token::{Forged, TokenServer};
 
 /// A hash of bcrypt with cost 12 that is no user's.
@@ -21,9 +23,15 @@ pub enum Refused {
     /// The name or the password is wrong. It does not tell which.
     #[error("the user name or the password is wrong")]
     Wrong,
-    /// The token is not valid.
+    /// The token of a user or a robot is wrong, revoked or has ended. It does not tell which.
+    #[error("the token is wrong, was revoked, or has ended")]
+    WrongSecret,
+    /// The signed token is not valid.
     #[error(transparent)]
     Token(#[from] Forged),
+    /// The users and tokens could not be read.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
     /// The client guessed too often.
     #[error("too many wrong passwords for this user from this address; try again in {} s", .0.as_secs().max(1))]
     Guessing(Duration),
@@ -37,6 +45,8 @@ pub enum Refused {
 pub struct Options {
     /// The password file of Apache's `htpasswd -B`.
     pub htpasswd: Option<PathBuf>,
+    /// Whether the registry's own users may log in.
+    pub users: bool,
 }
 
 /// Knows who presents credentials.
@@ -46,18 +56,28 @@ pub struct Authenticator {
     passwords: Passwords,
     guesses: Guesses,
     tokens: Arc<TokenServer>,
+    accounts: Option<Arc<dyn Accounts>>,
     nobody: Arc<str>,
 }
 
 impl Authenticator {
-    /// An authenticator for these sources. `tokens` verifies bearer tokens.
-    pub fn new(options: &Options, tokens: Arc<TokenServer>) -> Result<Self, HtpasswdError> {
+    /// An authenticator for these sources. `tokens` verifies signed tokens; `accounts` has the registry's own users and
+    /// tokens.
+    pub fn new(
+        options: &Options,
+        tokens: Arc<TokenServer>,
+        accounts: Arc<dyn Accounts>,
+    ) -> Result<Self, HtpasswdError> {
         let htpasswd = options.htpasswd.as_deref().map(Htpasswd::open).transpose()?;
         let passwords = Passwords::new().map_err(|error| HtpasswdError::Unreadable {
             path: PathBuf::from("the system's random numbers"),
             error: std::io::Error::other(error.to_string()),
         })?;
-        Ok(Self { htpasswd, passwords, guesses: Guesses::default(), tokens, nobody: NOBODY.into() })
+        let accounts = options.users.then_some(accounts);
+        // Of the kind that the registry's own users have.
+        let own = accounts.as_ref().and_then(|_| hash_password("nobody").ok());
+        let nobody = own.map_or_else(|| NOBODY.into(), Arc::from);
+        Ok(Self { htpasswd, passwords, guesses: Guesses::default(), tokens, accounts, nobody })
     }
 
     /// The server of tokens.
@@ -68,8 +88,14 @@ impl Authenticator {
     /// The identity of the client that presents these credentials from this address.
     pub async fn identify(&self, credentials: &Credentials, from: IpAddr) -> Result<Identity, Refused> {
         match credentials {
-            Credentials::Bearer(token) => Ok(self.tokens.verify(token)?),
-            Credentials::Basic { name, password } => self.log_in(name, password, from).await,
+            Credentials::Bearer(token) => match secret::parse(token) {
+                Some((id, hash)) => self.log_in_by_secret("", id, &hash, from).await,
+                None => Ok(self.tokens.verify(token)?),
+            },
+            Credentials::Basic { name, password } => match secret::parse(password) {
+                Some((id, hash)) => self.log_in_by_secret(name, id, &hash, from).await,
+                None => self.log_in(name, password, from).await,
+            },
         }
     }
 
@@ -77,7 +103,11 @@ impl Authenticator {
         if let Some(wait) = self.guesses.wait(from, name) {
             return Err(Refused::Guessing(wait));
         }
-        let found = self.htpasswd.as_ref().and_then(|file| file.hash(name));
+        let in_file = self.htpasswd.as_ref().and_then(|file| file.hash(name));
+        let (found, proof) = match (in_file, &self.accounts) {
+            (None, Some(accounts)) => (accounts.password(name).await?, Proof::Password),
+            (found, _) => (found, Proof::Htpasswd),
+        };
         let subject = found.as_ref().and_then(|_| Subject::new(Kind::User, name).ok());
         // Verifying the password of an unknown user takes as long as that of a known one, so that a client cannot learn
         // which users exist.
@@ -89,7 +119,33 @@ impl Authenticator {
             return Err(Refused::Wrong);
         };
         self.guesses.succeeded(from, name);
-        Ok(Identity::known(Arc::new(subject), Proof::Htpasswd))
+        Ok(Identity::known(Arc::new(subject), proof))
+    }
+
+    /// Logs in by a token. The name beside it counts only for the wait after wrong tokens.
+    async fn log_in_by_secret(
+        &self,
+        name: &str,
+        id: &str,
+        hash: &[u8],
+        from: IpAddr,
+    ) -> Result<Identity, Refused> {
+        if let Some(wait) = self.guesses.wait(from, name) {
+            return Err(Refused::Guessing(wait));
+        }
+        let found = match &self.accounts {
+            Some(accounts) => accounts.secret(id).await?,
+            None => None,
+        };
+        let Some(found) = found.filter(|found| secret::is_equal(&found.hash, hash)) else {
+            self.guesses.failed(from, name);
+            return Err(Refused::WrongSecret);
+        };
+        self.guesses.succeeded(from, name);
+        if let Some(accounts) = &self.accounts {
+            accounts.secret_used(id).await;
+        }
+        Ok(Identity::known(Arc::new(found.subject), Proof::Secret))
     }
 }
 
@@ -98,13 +154,68 @@ mod tests {
     use std::fmt::Write as _;
     use std::io::Write as _;
 
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::accounts::StoredSecret;
+    use crate::secret::NewSecret;
     use crate::token::SigningKey;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn basic(name: &str, password: &str) -> Credentials {
         Credentials::Basic { name: name.to_owned(), password: password.to_owned() }
+    }
+
+    /// One user and one token.
+    #[derive(Debug, Default)]
+    struct Store {
+        user: Option<(String, Arc<str>)>,
+        secret: Option<(String, StoredSecret)>,
+    }
+
+    #[async_trait]
+    impl Accounts for Store {
+        async fn password(&self, name: &str) -> Result<Option<Arc<str>>, AccountsError> {
+            Ok(self.user.as_ref().filter(|(user, _)| user == name).map(|(_, hash)| Arc::clone(hash)))
+        }
+
+        async fn secret(&self, id: &str) -> Result<Option<StoredSecret>, AccountsError> {
+            Ok(self.secret.as_ref().filter(|(known, _)| known == id).map(|(_, secret)| secret.clone()))
+        }
+
+        async fn secret_used(&self, _: &str) {}
+    }
+
+    #[tokio::test]
+    async fn a_user_of_the_registry_and_a_robot_log_in_only_if_the_registry_has_users() {
+        let (made, other) = (NewSecret::generate().unwrap(), NewSecret::generate().unwrap());
+        let robot = StoredSecret { subject: "robot:ci".parse().unwrap(), hash: made.hash.clone() };
+        let store = || {
+            let user = ("dora".to_owned(), hash_password("secret").unwrap().into());
+            Arc::new(Store { user: Some(user), secret: Some((made.id.clone(), robot.clone())) })
+        };
+        let forged = format!("hythe_{}_{}", made.id, other.token.rsplit_once('_').unwrap().1);
+        for users in [true, false] {
+            let tokens = Arc::new(TokenServer::new("here", vec![SigningKey::generate().unwrap()]));
+            let options = Options { users, ..Options::default() };
+            let authenticator = Authenticator::new(&options, tokens, store()).unwrap();
+            for (credentials, expected) in [
+                (basic("dora", "secret"), "user:dora by password"),
+                (basic("dora", "wrong"), "-"),
+                (basic("anything", &made.token), "robot:ci by secret"),
+                (Credentials::Bearer(made.token.clone()), "robot:ci by secret"),
+                (basic("ci", &forged), "-"),
+                (basic("ci", &other.token), "-"),
+                (Credentials::Bearer(other.token.clone()), "-"),
+            ] {
+                let identity = authenticator.identify(&credentials, HERE).await;
+                let found = identity.map_or("-".to_owned(), |identity| {
+                    format!("{identity} by {}", identity.proof().unwrap().as_str())
+                });
+                assert_eq!(found, if users { expected } else { "-" }, "{credentials:?}");
+            }
+        }
     }
 
     fn authenticator(users: &[(&str, &str)]) -> (tempfile::NamedTempFile, Authenticator) {
@@ -115,8 +226,8 @@ mod tests {
         }
         file.write_all(text.as_bytes()).unwrap();
         let tokens = Arc::new(TokenServer::new("here", vec![SigningKey::generate().unwrap()]));
-        let options = Options { htpasswd: Some(file.path().to_owned()) };
-        let authenticator = Authenticator::new(&options, tokens).unwrap();
+        let options = Options { htpasswd: Some(file.path().to_owned()), users: false };
+        let authenticator = Authenticator::new(&options, tokens, Arc::<Store>::default()).unwrap();
         (file, authenticator)
     }
 

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -131,8 +134,25 @@ impl Passwords {
     }
 }
 
-/// Whether the password is the one of this hash. Takes as long as the hash asks for.
+/// A password cannot be hashed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the password cannot be hashed: {0}")]
+pub struct HashError(String);
+
+/// Hashes a password with argon2id, as PHC string. Takes some ten milliseconds and 19 MiB of memory, so it is called on a
+/// thread that may block.
+pub fn hash_password(password: &str) -> Result<String, HashError> {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    hash.map(|hash| hash.to_string()).map_err(|error| HashError(error.to_string()))
+}
+
+/// Whether the password is the one of this hash, of argon2 or of bcrypt. Takes as long as the hash asks for.
 fn is_password_of(stored: &str, password: &str) -> bool {
+    if stored.starts_with("$argon2") {
+        let parsed = PasswordHash::new(stored);
+        return parsed
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    }
     // bcrypt ignores what follows the 72nd byte, and so does `htpasswd -B`.
     bcrypt::verify(password, stored).unwrap_or(false)
 }
@@ -161,6 +181,14 @@ mod tests {
         }
         assert_eq!(passwords.hashed.load(Ordering::Relaxed), 1);
         assert!(passwords.flights.lock().is_empty());
+    }
+
+    #[test]
+    fn a_password_is_the_one_of_its_own_hash_only() {
+        let hash = hash_password("right").unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        assert!(is_password_of(&hash, "right") && !is_password_of(&hash, "wrong"));
+        assert!(!is_password_of("$argon2id$broken", "right") && !is_password_of("", ""));
     }
 
     #[tokio::test]

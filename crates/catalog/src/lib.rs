@@ -8,6 +8,7 @@
 //!
 //! Times are milliseconds since the Unix epoch. Callers always pass the time in: the catalog has no clock.
 
+mod accounts;
 mod blobs;
 mod collection;
 mod copies;
@@ -34,6 +35,7 @@ mod uploads;
 mod verify;
 mod visible;
 
+pub use accounts::{Secret, User, UserSet};
 pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
 pub use collection::{Collected, LinkCursor, Promise};
 pub use copies::{Cleared, CopySummary};

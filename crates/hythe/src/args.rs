@@ -1,5 +1,6 @@
 //! The command line, as data.
 
+mod accounts;
 mod backup;
 mod build;
 mod bundle;
@@ -49,6 +50,7 @@ pub use deploy::{
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
+pub use accounts::{TokenArgs, TokenCommand, UserArgs, UserCommand};
 pub use backup::{BackupArgs, BackupCommand, PruneArgs, RestoreArgs, Snapshot};
 pub use build::{BuildArgs, BuilderName};
 pub use bundle::{BundleArgs, BundleCommand, BundleCreateArgs, BundleLoadArgs};
@@ -260,6 +262,12 @@ pub enum Command {
     /// Rebuild the lost or damaged catalog of a data folder from its journal and blobs
     #[command(after_help = recover::RECOVER_EXAMPLES)]
     Recover(RecoverArgs),
+    /// Create, list and remove the users of a registry
+    #[command(after_help = accounts::USER_EXAMPLES)]
+    User(UserArgs),
+    /// Create, list and revoke the tokens of users and robots
+    #[command(after_help = accounts::TOKEN_EXAMPLES)]
+    Token(TokenArgs),
     /// Explain the rules about access
     #[command(after_help = policy::POLICY_EXAMPLES)]
     Policy(PolicyArgs),

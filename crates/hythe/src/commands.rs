@@ -1,5 +1,6 @@
 //! hythe's commands, one file per verb.
 
+mod accounts;
 mod backup;
 mod build;
 mod bundle;
@@ -118,6 +119,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Test(args) => test::test(&args, environment, printer),
         Command::Verify(args) => verify::verify(&args, environment, printer),
         Command::Recover(args) => recover::recover(&args, environment, printer),
+        Command::User(args) => accounts::user(&args, environment, printer),
+        Command::Token(args) => accounts::token(&args, environment, printer),
         Command::Policy(args) => policy::policy(&args.command, environment, printer),
         Command::Version => {
             version::version(printer);

@@ -3,6 +3,7 @@
 //! The storage holds the bytes, and the catalog holds everything known about them. This crate keeps the two consistent,
 //! so that everything acknowledged is durable, and everything visible is whole.
 
+mod accounts;
 mod adoption;
 mod batch;
 mod blobs;
@@ -67,7 +68,7 @@ pub use hythe_catalog::{
     AgedManifest, AgedTag, Amount, CachedImage, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
     DeletedManifest, DeletedTotal, Dependant, Incomplete, Lease, Lines, LinkCursor, Listing, MountFrom,
     Origin, Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag,
-    Running, Times, Visible, write_line,
+    Running, Secret, Times, User, UserSet, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use journal::journal;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use hythe_auth::{Authenticator, Credentials, Identity, Policy, Refused};
+use hythe_registry::Error;
 
 use crate::access::Wanted;
 use crate::reject::Rejection;
@@ -63,7 +64,10 @@ impl Auth {
         from: SocketAddr,
     ) -> Result<Identity, Rejection> {
         self.authenticator.identify(credentials, from.ip()).await.map_err(|refused| match &refused {
-            Refused::Wrong | Refused::Token(_) => Rejection::unauthorized(refused.to_string()),
+            Refused::Wrong | Refused::WrongSecret | Refused::Token(_) => {
+                Rejection::unauthorized(refused.to_string())
+            }
+            Refused::Accounts(error) => Rejection::registry(&Error::Internal(error.to_string()), None),
             Refused::Guessing(wait) => Rejection::slow_down(refused.to_string(), *wait),
             Refused::Crowded => Rejection::slow_down(refused.to_string(), Duration::from_secs(5)),
         })

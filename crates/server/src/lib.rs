@@ -5,6 +5,7 @@
 //! code. `plane` sends the body. After the last byte, `record` becomes one log line and one measurement.
 
 mod access;
+mod accounts;
 mod auth;
 mod call;
 mod cors;
@@ -25,6 +26,7 @@ mod serve;
 mod time;
 mod workers;
 
+pub use accounts::RegistryAccounts;
 pub use auth::{Auth, Challenge};
 pub use handlers::collection::round_of;
 pub use listener::{Listener, Mirror};

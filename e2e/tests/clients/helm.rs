@@ -45,7 +45,7 @@ fn helm_pushes_and_pulls_a_chart() {
     assert!(rendered.contains("name: berth-settings"), "{rendered}");
 }
 
-fn write_chart(folder: &Path) {
+pub(crate) fn write_chart(folder: &Path) {
     let templates = folder.join("templates");
     fs::create_dir_all(&templates).expect("the folder is ours");
     let chart = "apiVersion: v2\nname: landing\nversion: 0.1.0+build.7\ndescription: A small landing place\n";

@@ -9,6 +9,7 @@ mod crane;
 mod docker;
 mod engines;
 mod helm;
+mod logins;
 mod pipeline;
 mod podman;
 mod regctl;

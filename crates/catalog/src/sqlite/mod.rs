@@ -3,6 +3,7 @@
 // A short read awaits nothing here; in a database over the network it would.
 #![allow(clippy::unused_async)]
 
+mod accounts;
 mod blobs;
 mod collection;
 mod copies;

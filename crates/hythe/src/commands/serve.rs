@@ -149,7 +149,8 @@ pub(super) async fn start(
     }
     announce(printer, &settings, &upstreams, &listeners);
     let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
-    let mut authentication = Authentication::new().map_err(StartError::from)?;
+    let mut authentication = Authentication::new(registry.clone()).map_err(StartError::from)?;
+    authentication.first_user(&settings, printer).await?;
     let auth = authentication.of(&settings).map_err(StartError::from)?;
     let options = wiring::server_options(&settings, auth);
     let server = Server::new(registry.clone(), cache.clone(), options, log);

@@ -149,8 +149,15 @@ pub static KEYS: &[Key] = &[
         reload: false,
     },
     Key {
+        name: "auth.users",
+        doc: "Whether the registry has users of its own, which `hythe user` and `hythe token` manage. Clients must then log in. The first start creates the user `admin` and prints the password.",
+        kind: Kind::Switch(at!(auth.users)),
+        flag: Some("users"),
+        reload: true,
+    },
+    Key {
         name: "auth.htpasswd",
-        doc: "A file of users and their passwords, with a line `NAME:HASH` per user and hashes of bcrypt, as `htpasswd -B` makes it. With this file, or with a rule, clients must log in. hythe reads the file again when it changes.",
+        doc: "A file of users and their passwords, with a line `NAME:HASH` per user and hashes of bcrypt, as `htpasswd -B` makes it. With this file, with `auth.users` or with a rule, clients must log in. hythe reads the file again when it changes.",
         kind: Kind::File(at!(auth.htpasswd)),
         flag: None,
         reload: true,

@@ -11,6 +11,7 @@ use crate::values::AuthChallenge;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
 pub struct Auth {
+    pub users: bool,
     pub htpasswd: Option<PathBuf>,
     pub challenge: AuthChallenge,
     /// The tables, by their names.
@@ -20,7 +21,7 @@ pub struct Auth {
 impl Auth {
     /// Whether the registry authenticates clients.
     pub fn is_on(&self) -> bool {
-        self.htpasswd.is_some() || self.rules.keys().next().is_some()
+        self.users || self.htpasswd.is_some() || self.rules.keys().next().is_some()
     }
 
     /// The rules.

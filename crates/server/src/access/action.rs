@@ -136,6 +136,10 @@ mod tests {
             ("/api/cache/upstreams", ReadPage, WritePage),
             ("/api/deleted/manifests", ReadPage, WritePage),
             ("/api/undelete", ReadPage, WritePage),
+            ("/api/users", ReadPage, WritePage),
+            ("/api/users/alice", ReadPage, WritePage),
+            ("/api/tokens", ReadPage, WritePage),
+            ("/token", OtherRead, OtherWrite),
         ] {
             let page = Page::of(path).unwrap();
             for method in [Method::GET, Method::HEAD, Method::OPTIONS] {

@@ -56,6 +56,8 @@ impl Need {
                 | Page::Disk
                 | Page::Running
                 | Page::Cache
+                | Page::Users
+                | Page::Tokens
                 | Page::Deleted => Self::Of(Right::Admin),
             },
             Subject::Endpoint { endpoint, .. } => match endpoint {

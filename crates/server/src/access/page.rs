@@ -27,6 +27,10 @@ pub(crate) enum Page {
     Running,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
+    /// `/api/users…`: the registry's own users.
+    Users,
+    /// `/api/tokens…`: the tokens of users and robots.
+    Tokens,
     /// `/api/deleted/…` and `/api/undelete`: deleted content that can be restored.
     Deleted,
 }
@@ -38,6 +42,8 @@ impl Page {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
             _ if path.starts_with(hythe_api::path::RUNNING) => Self::Running,
             _ if is_at_or_below(path, hythe_api::path::LEASES) => Self::Leases,
+            _ if is_at_or_below(path, hythe_api::path::USERS) => Self::Users,
+            _ if is_at_or_below(path, hythe_api::path::TOKENS) => Self::Tokens,
             _ if path.starts_with(hythe_api::path::DELETED) => Self::Deleted,
             hythe_api::path::UNDELETE => Self::Deleted,
             hythe_api::path::BACKUP_RECORDS => Self::Backup,
@@ -68,6 +74,8 @@ impl Page {
             Self::Disk => "disk",
             Self::Running => "running",
             Self::Cache => "cache",
+            Self::Users => "users",
+            Self::Tokens => "tokens",
             Self::Deleted => "undelete",
         }
     }
@@ -83,6 +91,8 @@ impl Page {
             | Self::Disk
             | Self::Running
             | Self::Cache
+            | Self::Users
+            | Self::Tokens
             | Self::Deleted => true,
             Self::Health | Self::Ready | Self::Metrics | Self::Token => false,
         }

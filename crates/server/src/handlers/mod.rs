@@ -1,5 +1,6 @@
 //! The handlers of the endpoints. A handler's name is a noun and a verb.
 
+pub(crate) mod accounts;
 pub(crate) mod backup;
 pub(crate) mod blobs;
 pub(crate) mod cache;

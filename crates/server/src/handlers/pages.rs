@@ -4,7 +4,8 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::{
-    JSON, backup, cache, collection, content, deleted, disk, empty, leases, retention, running, verification,
+    JSON, accounts, backup, cache, collection, content, deleted, disk, empty, leases, retention, running,
+    verification,
 };
 use crate::access::Page;
 use crate::call::Call;
@@ -49,6 +50,8 @@ pub(crate) async fn answer(
         Page::Running => running::running_put(call, path, body).await,
         Page::Cache => cache::answer(call, path).await,
         Page::Deleted => deleted::answer(call, path).await,
+        Page::Users => accounts::answer_users(call, path, body).await,
+        Page::Tokens => accounts::answer_tokens(call, path).await,
         // Answered by the token server, which needs the client's address.
         Page::Token => Err(Rejection::not_found(path)),
         Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {

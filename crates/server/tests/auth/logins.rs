@@ -2,9 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hythe_testing::Setup;
 
-use crate::world::World;
+use crate::world::{World, send};
 
 #[test]
 fn wrong_credentials_are_refused_also_where_none_are_needed() {
@@ -43,7 +42,7 @@ fn a_client_that_guesses_must_wait_and_others_need_not() {
 #[test]
 fn the_refusal_names_a_rule_that_would_allow_the_request() {
     let world = World::start();
-    let answer = world.send("reader", world.client().post("/v2/team/app/blobs/uploads/")).expect(403);
+    let answer = send("reader", world.client().post("/v2/team/app/blobs/uploads/")).expect(403);
     let text = String::from_utf8_lossy(&answer.body);
     assert!(text.contains("no rule lets user:reader push to `team/app`"), "{text}");
     assert!(
@@ -55,14 +54,9 @@ fn the_refusal_names_a_rule_that_would_allow_the_request() {
 #[test]
 fn the_log_names_the_user() {
     let world = World::empty(|_| {});
-    let auth = world.auth.clone();
-    let setup = Setup::default().memory().server(|server| {
-        server.auth = Some(auth);
-        server.log_requests = true;
-    });
-    let registry = setup.start();
-    let answer = crate::world::by(registry.client().get("/v2/"), "reader").send().expect(200);
-    assert!(registry.log().line_of(&answer).contains(" user=user:reader "));
+    world.set_options(|options| options.log_requests = true);
+    let answer = send("reader", world.client().get("/v2/")).expect(200);
+    assert!(world.registry.log().line_of(&answer).contains(" user=user:reader "));
 }
 
 #[test]
@@ -72,8 +66,8 @@ fn without_rules_a_user_may_do_everything_and_an_anonymous_client_nothing() {
     for (method, path) in
         [("GET", "/v2/team/app/manifests/v1"), ("DELETE", "/v2/team/app/manifests/v1"), ("POST", "/api/gc")]
     {
-        world.send("anonymous", world.client().request(method, path)).expect(401);
-        let answer = world.send("stranger", world.client().request(method, path));
+        send("anonymous", world.client().request(method, path)).expect(401);
+        let answer = send("stranger", world.client().request(method, path));
         assert!(answer.status < 300, "{path}: {}", answer.status);
     }
 }

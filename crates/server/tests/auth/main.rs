@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
+mod accounts;
 mod logins;
 mod matrix;
 mod tokens;

@@ -3,7 +3,7 @@
 use hythe_server::Challenge;
 use hythe_testing::{Answer, Request};
 
-use crate::world::{World, digest};
+use crate::world::{World, digest, send};
 
 fn bearer(request: Request, token: &str) -> Request {
     request.header("authorization", format!("Bearer {token}"))
@@ -30,7 +30,7 @@ impl World {
         for scope in scopes {
             request = request.query("scope", scope);
         }
-        token_of(&self.send(who, request).expect(200))
+        token_of(&send(who, request).expect(200))
     }
 }
 
@@ -123,7 +123,7 @@ fn malformed_scopes_and_other_methods_are_refused() {
     let world = world();
     let client = world.client();
     client.get("/token").query("scope", "nonsense").send().expect(400);
-    world.send("writer", client.get("/token").query("scope", "repository:UPPER:pull")).expect(200);
+    send("writer", client.get("/token").query("scope", "repository:UPPER:pull")).expect(200);
     client.put("/token").send().expect(405);
     client.post("/token/keys").send().expect(405);
     client.get("/token/other").send().expect(404);

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hythe_auth::{Action, Authenticator, Options, Policy, Rule, SigningKey, TokenServer};
 use hythe_oci::{Algorithm, Digest};
-use hythe_server::{Auth, Challenge};
+use hythe_server::{Auth, Challenge, RegistryAccounts, ServerOptions};
 use hythe_testing::{Answer, Client, Request, Setup, TestRegistry};
 use tempfile::NamedTempFile;
 
@@ -57,12 +58,13 @@ pub(crate) fn digest(note: &str) -> Digest {
     Digest::of(Algorithm::Sha256, &manifest(note))
 }
 
-/// Adds the credentials of a user; his password is his name.
-pub(crate) fn by(request: Request, who: &str) -> Request {
+/// Sends a request of a user; the password is the name.
+#[track_caller]
+pub(crate) fn send(who: &str, request: Request) -> Answer {
     if who == "anonymous" {
-        return request;
+        return request.send();
     }
-    request.header("authorization", format!("Basic {}", STANDARD.encode(format!("{who}:{who}"))))
+    request.header("authorization", format!("Basic {}", STANDARD.encode(format!("{who}:{who}")))).send()
 }
 
 impl World {
@@ -90,25 +92,34 @@ impl World {
             repositories: vec![repositories.parse().unwrap()],
         };
         let tokens = Arc::new(TokenServer::new("hythe", vec![SigningKey::generate().unwrap()]));
-        let options = Options { htpasswd: Some(users.path().to_owned()) };
+        let options = Options { htpasswd: Some(users.path().to_owned()), users: true };
+        let registry = Setup::default().memory().start();
+        let accounts = Arc::new(RegistryAccounts(registry.registry().clone()));
         let mut auth = Auth {
-            authenticator: Arc::new(Authenticator::new(&options, tokens).unwrap()),
+            authenticator: Arc::new(Authenticator::new(&options, tokens, accounts).unwrap()),
             policy: Arc::new(Policy::new(RULES.into_iter().map(rule).collect())),
             challenge: Challenge::Basic,
         };
         change(&mut auth);
-        let setup = Setup::default().memory().server(|server| server.auth = Some(auth.clone()));
-        Self { registry: setup.start(), auth, _users: users }
+        let world = Self { registry, auth, _users: users };
+        world.set_options(|_| {});
+        world
+    }
+
+    /// Sets the options of the server, which has this authentication.
+    pub(crate) fn set_options(&self, change: impl FnOnce(&mut ServerOptions)) {
+        let mut options = ServerOptions {
+            auth: Some(self.auth.clone()),
+            log_requests: false,
+            drain_timeout: Duration::from_secs(1),
+            ..ServerOptions::default()
+        };
+        change(&mut options);
+        self.registry.server().set_options(options);
     }
 
     pub(crate) fn client(&self) -> Client {
         self.registry.client()
-    }
-
-    /// Sends a request of a user.
-    #[track_caller]
-    pub(crate) fn send(&self, who: &str, request: Request) -> Answer {
-        by(request, who).send()
     }
 
     /// Puts a blob, two manifests and the tag `v1` into a repository, as the user who may do everything.
@@ -117,7 +128,7 @@ impl World {
         let config = Digest::of(Algorithm::Sha256, BLOB);
         let upload =
             client.post(format!("/v2/{repository}/blobs/uploads/")).query("digest", config).body(BLOB);
-        self.send("root", upload).expect(201);
+        send("root", upload).expect(201);
         for (note, reference) in [("one", "v1".to_owned()), ("two", digest("two").to_string())] {
             self.put_manifest("root", repository, &reference, note).expect(201);
         }
@@ -128,6 +139,6 @@ impl World {
     pub(crate) fn put_manifest(&self, who: &str, repository: &str, reference: &str, note: &str) -> Answer {
         let request = self.client().put(format!("/v2/{repository}/manifests/{reference}"));
         let request = request.header("content-type", "application/vnd.oci.image.manifest.v1+json");
-        self.send(who, request.body(manifest(note)))
+        send(who, request.body(manifest(note)))
     }
 }

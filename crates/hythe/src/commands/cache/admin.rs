@@ -156,6 +156,29 @@ impl Admin {
         self.answer(self.client.post_page(path, query, LIMIT).await)
     }
 
+    /// Sends PUT with a body to a page, and reads its answer.
+    pub(in crate::commands) async fn put<T: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, Failure> {
+        let answer = self.answer(self.client.put_page(path, body, LIMIT).await)?;
+        self.understand(&answer)
+    }
+
+    /// Sends DELETE to a page. A 404 of the page says what does not exist.
+    pub(in crate::commands) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        let answer = self.client.delete_page(path, &[], LIMIT).await;
+        let answer = answer.map_err(|error| self.target.unreachable(&error))?;
+        if answer.status == 204 {
+            return Ok(());
+        }
+        match message(&answer) {
+            Some(message) => Err(AnswerError::Refused { message }.into()),
+            None => Err(self.strange(&format!("status {}", answer.status))),
+        }
+    }
+
     /// Reads an answer as the expected type.
     pub(in crate::commands) fn understand<T: for<'de> Deserialize<'de>>(
         &self,
@@ -169,9 +192,7 @@ impl Admin {
         if answer.status == 200 {
             return serde_json::from_slice(&answer.bytes).map_err(|error| self.strange(&error.to_string()));
         }
-        let said = serde_json::from_slice::<ErrorBody>(&answer.bytes).ok();
-        let said = said.and_then(|body| body.errors.into_iter().next()).map(|error| error.message);
-        match (answer.status, said) {
+        match (answer.status, message(&answer)) {
             (404, _) | (_, None) => Err(self.strange(&format!("status {}", answer.status))),
             (_, Some(message)) => Err(AnswerError::Refused { message }.into()),
         }
@@ -180,6 +201,12 @@ impl Admin {
     fn strange(&self, answer: &str) -> Failure {
         AnswerError::NotHythe { url: self.target.url().to_owned(), answer: answer.to_owned() }.into()
     }
+}
+
+/// The message of an answer with an error.
+fn message(answer: &PageAnswer) -> Option<String> {
+    let body = serde_json::from_slice::<ErrorBody>(&answer.bytes).ok()?;
+    body.errors.into_iter().next().map(|error| error.message)
 }
 
 fn list(page: &mut Value, name: &str) -> Vec<Value> {

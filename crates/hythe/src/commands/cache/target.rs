@@ -3,10 +3,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use hythe_client::{Client, ClientOptions, Remedy};
+use hythe_client::{Client, ClientOptions, Credentials, Remedy};
 use hythe_oci::Authority;
 
-use crate::config::{Environment, REGISTRY_VARIABLE};
+use crate::config::{Environment, REGISTRY_VARIABLE, login};
 use crate::failure::{AnswerError, Failure};
 use crate::values::Endpoint;
 
@@ -21,7 +21,11 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The registry that a command talks to.
 #[derive(Clone, Debug)]
-pub(in crate::commands) struct Target(Endpoint);
+pub(in crate::commands) struct Target {
+    endpoint: Endpoint,
+    /// The login that `docker login` stored for the registry.
+    credentials: Credentials,
+}
 
 impl FromStr for Target {
     type Err = Failure;
@@ -35,7 +39,7 @@ impl FromStr for Target {
         }
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let endpoint: Result<Endpoint, _> = url.parse();
-        endpoint.map(Self).map_err(|error| {
+        endpoint.map(|endpoint| Self { endpoint, credentials: Credentials::Anonymous }).map_err(|error| {
             Failure::Usage(format!(
                 "`{text}` is not the address of a registry (--registry, HYTHE_REGISTRY): {error}"
             ))
@@ -45,11 +49,18 @@ impl FromStr for Target {
 
 impl Target {
     /// The registry that the command line names, else the environment's (`HYTHE_REGISTRY`, then the port of `REG_PORT`,
-    /// which `hythe up` uses too), else the default address of `hythe serve`.
+    /// which `hythe up` uses too), else the default address of `hythe serve`. With the login that `docker login` stored for
+    /// it, if there is one.
     pub(in crate::commands) fn chosen(
         flag: Option<&str>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
+        let target = Self::named(flag, environment)?;
+        let credentials = login(environment, target.host()).map_err(Failure::Login)?;
+        Ok(Self { credentials: credentials.unwrap_or_default(), ..target })
+    }
+
+    fn named(flag: Option<&str>, environment: &Environment) -> Result<Self, Failure> {
         let variable = |name: &str| {
             environment.variables.get(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
         };
@@ -65,12 +76,12 @@ impl Target {
 
     /// The registry's URL.
     pub(in crate::commands) fn url(&self) -> &str {
-        self.0.as_str()
+        self.endpoint.as_str()
     }
 
     /// The registry's host and port.
     pub(in crate::commands) fn host(&self) -> &Authority {
-        self.0.host()
+        self.endpoint.host()
     }
 
     /// The registry's host, if it is reached by plain HTTP.
@@ -84,6 +95,7 @@ impl Target {
             head_timeout: PATIENCE,
             progress_timeout: PATIENCE,
             only_if_cached,
+            credentials: self.credentials.clone(),
             // Requests to this machine bypass proxies, as in Docker and Go.
             direct: self.host().is_loopback(),
             ..ClientOptions::new(self.url())
