@@ -33,12 +33,11 @@ pub(crate) async fn answer(
     request: Http<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    let hosts = head.headers.get_all(header::HOST).iter().count();
-    // RFC 9112, 3.2. With two Host headers, a proxy in front may have checked the other one.
-    let one_host = hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11);
+    let host = HostCount::of(&head);
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let head_size = head.uri.path().len() + head.uri.query().map_or(0, str::len) + fields.sum::<usize>();
-    let record = Arc::new(Record::new(head.method, head.uri, peer.address));
+    let certificate = peer.certificate.clone();
+    let record = Arc::new(Record::new(head.method, head.uri, peer.address, certificate));
     let exchange = {
         let (app, options, record) = (Arc::clone(&app), Arc::clone(&options), Arc::clone(&record));
         Exchange::begin(Arc::clone(&link), move |sent| {
@@ -53,24 +52,63 @@ pub(crate) async fn answer(
     let body = RequestBody::new(body, Arc::clone(&link), options.progress_timeout);
     let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
-    } else if one_host {
+    } else if peer.lacks_tls && !(peer.near && Page::of(record.uri.path()).is_some_and(Page::is_health)) {
+        Err(Rejection::lacks_tls(asked_host(&record, &head.headers)))
+    } else if let HostCount::Wrong(message) = host {
+        Err(Rejection::parameter(ErrorCode::Unsupported, message))
+    } else {
         // Boxed, because this future contains those of all handlers, and moving one so large is slow.
         Box::pin(route(&app, &options, &peer, &record, &head.headers, body)).await
-    } else {
-        let message = format!("a request needs exactly one Host header; this one has {hosts}");
-        Err(Rejection::parameter(ErrorCode::Unsupported, message))
     };
     let mut response = result.unwrap_or_else(|rejection| {
         let _ = record.error.set(rejection.logged());
         rejection.into_response()
     });
-    finish(&link, &record, &options, &head.headers, &mut response);
+    finish(&link, &peer, &record, &options, &head.headers, &mut response);
+    if record.method == Method::HEAD {
+        // On HTTP/2, hyper would send it.
+        *response.body_mut() = Body::empty();
+    }
     Ok(response.map(|body| body.in_exchange(exchange)))
+}
+
+/// Whether a request names exactly one host.
+enum HostCount {
+    One,
+    /// It does not. The text says why.
+    Wrong(String),
+}
+
+impl HostCount {
+    fn of(head: &http::request::Parts) -> Self {
+        let hosts = head.headers.get_all(header::HOST).iter().count();
+        if head.version >= Version::HTTP_2 {
+            // RFC 9113, 8.3.1: `:authority` names the host, and a Host header must not name another one.
+            let authority = head.uri.authority().map(http::uri::Authority::as_str);
+            let named = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
+            return match (authority, named) {
+                (Some(_), None) if hosts == 0 => Self::One,
+                (None, Some(_)) if hosts == 1 => Self::One,
+                (Some(authority), Some(named)) if hosts == 1 && named == authority.as_bytes() => Self::One,
+                _ => Self::Wrong(
+                    "a request of HTTP/2 must name one host in `:authority`, and no other one in a Host header"
+                        .to_owned(),
+                ),
+            };
+        }
+        // RFC 9112, 3.2. With two Host headers, a proxy in front may have checked the other one.
+        if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {
+            Self::One
+        } else {
+            Self::Wrong(format!("a request needs exactly one Host header; this one has {hosts}"))
+        }
+    }
 }
 
 /// Adds the headers that every response carries, and records its status and length.
 fn finish(
     link: &Link,
+    peer: &Peer,
     record: &Record,
     options: &ServerOptions,
     asked: &http::HeaderMap,
@@ -87,7 +125,7 @@ fn finish(
     if let Ok(id) = HeaderValue::try_from(record.id_text()) {
         headers.insert(REQUEST_ID, id);
     }
-    if link.end_is_unknown() {
+    if link.end_is_unknown() || peer.lacks_tls {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(origin) = cors::allowed_origin(asked, &options.cors_origins) {

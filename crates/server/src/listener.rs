@@ -1,7 +1,11 @@
 //! Listeners: the sockets that accept connections, and the upstream that each stands for.
 
+use std::sync::Arc;
+
 use hythe_oci::Authority;
 use tokio::net::TcpListener;
+
+use crate::tls::Tls;
 
 /// A socket to accept connections on.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub struct Listener {
     /// The upstream that the listener stands for, if any: some clients, such as dockerd with its `registry-mirrors`,
     /// cannot name an upstream in their requests.
     pub mirror: Option<Mirror>,
+    /// The TLS that its clients speak; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// An upstream that a listener stands for. A request that names another upstream itself is answered for that one.
@@ -25,6 +31,6 @@ pub struct Mirror {
 
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Self {
-        Self { socket, mirror: None }
+        Self { socket, mirror: None, tls: None }
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Metrics {
     sent: Family<Handler, Counter>,
     received: Counter,
     pub(crate) connections: Gauge<i64, AtomicI64>,
+    handshakes_failed: Counter,
+    certificate_expires: Gauge<u64, AtomicU64>,
     collected: Collector,
     evicted: Evictions,
     disk: DiskUse,
@@ -150,6 +152,8 @@ impl Metrics {
             sent: Family::default(),
             received: Counter::default(),
             connections: Gauge::default(),
+            handshakes_failed: Counter::default(),
+            certificate_expires: Gauge::default(),
             collected: Collector::default(),
             evicted: Evictions::default(),
             disk: DiskUse::default(),
@@ -186,6 +190,15 @@ impl Metrics {
         let received = self.received.clone();
         set.register_with_unit("http_request", "Request body bytes received", Unit::Bytes, received);
         set.register("http_connections", "Open client connections", self.connections.clone());
+        let failed = self.handshakes_failed.clone();
+        set.register("tls_handshakes_failed", "TLS handshakes that failed or took too long", failed);
+        let expires = self.certificate_expires.clone();
+        set.register_with_unit(
+            "tls_certificate_expiry_timestamp",
+            "When the certificate expires, since the Unix epoch; 0 without TLS",
+            Unit::Seconds,
+            expires,
+        );
         let sendfile = self.sendfile.clone();
         set.register_with_unit(
             "http_sendfile",
@@ -266,6 +279,17 @@ impl Metrics {
         );
         let resident = self.resident.clone();
         set.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, resident);
+    }
+
+    /// Counts a TLS handshake that failed.
+    pub(crate) fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
+    }
+
+    /// Shows when the certificate that is in use expires.
+    pub(crate) fn certificate_expires(&self, at: SystemTime) {
+        let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.certificate_expires.set(at.as_secs());
     }
 
     /// Counts a request that has ended.

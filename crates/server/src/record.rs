@@ -12,6 +12,7 @@ use hythe_auth::Subject;
 use hythe_oci::Endpoint;
 
 use crate::log::Format;
+use crate::tls::ClientCertificate;
 
 /// The logged status of a request whose client disconnected before the response began.
 const CLIENT_GONE: u16 = 499;
@@ -25,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) client: SocketAddr,
+    /// The client's verified certificate, if it sent one.
+    certificate: Option<Arc<ClientCertificate>>,
     pub(crate) started: Instant,
     pub(crate) endpoint: OnceLock<Endpoint>,
     /// The handler's name, if the path is not an endpoint of the API.
@@ -41,12 +44,18 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(method: Method, uri: Uri, client: SocketAddr) -> Self {
+    pub(crate) fn new(
+        method: Method,
+        uri: Uri,
+        client: SocketAddr,
+        certificate: Option<Arc<ClientCertificate>>,
+    ) -> Self {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             method,
             uri,
             client,
+            certificate,
             started: Instant::now(),
             endpoint: OnceLock::new(),
             page: OnceLock::new(),
@@ -123,6 +132,9 @@ impl Record {
                     let _ = write!(line, " user={user}");
                 }
                 let _ = write!(line, " client={} id={:08x}", self.client, self.id);
+                if let Some(certificate) = &self.certificate {
+                    let _ = write!(line, " certificate={:?}", certificate.to_string());
+                }
                 if aborted {
                     line.push_str(" aborted=true");
                 }
@@ -140,6 +152,7 @@ impl Record {
                     "repository": repository, "reference": reference.map(ToString::to_string),
                     "user": self.user.get().map(ToString::to_string),
                     "client": self.client.to_string(), "id": self.id_text(),
+                    "certificate": self.certificate.as_ref().map(ToString::to_string),
                     "aborted": aborted, "error": error,
                 });
                 line.push_str(&object.to_string());

@@ -9,7 +9,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 use hythe_auth::Action as Right;
-use hythe_oci::{EndpointError, ErrorCode, QueryError, path};
+use hythe_oci::{Authority, EndpointError, ErrorCode, QueryError, path};
 use hythe_registry::Error;
 use hythe_upstream::Error as Upstream;
 use serde_json::{Value, json};
@@ -107,6 +107,16 @@ impl Rejection {
         let message =
             format!("the request's path and headers exceed {limit} bytes together (`http.max-header-size`)");
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::Unsupported, message)
+    }
+
+    /// The client speaks plain HTTP to a listener with TLS. `host` is the host that the request names.
+    pub(crate) fn lacks_tls(host: Option<&str>) -> Self {
+        let host = host.filter(|host| host.parse::<Authority>().is_ok());
+        let message = match host {
+            Some(host) => format!("this port speaks TLS: use https://{host}"),
+            None => "this port speaks TLS: use https".to_owned(),
+        };
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::Unsupported, message)
     }
 
     /// The manifests that are being received take up all of their memory.

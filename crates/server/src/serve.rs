@@ -3,12 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use hythe_lifecycle::retention::Retainer;
 use hythe_lifecycle::{Collector, Evicted, Evictor, Verifier, repeat};
 use hythe_registry::{Registry, most_open_files};
@@ -18,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::call::App;
-use crate::dispatch::answer;
 use crate::handlers::retention;
 use crate::listener::Listener;
 use crate::log::Log;
@@ -26,7 +22,10 @@ use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::peer::{Door, Peer};
-use crate::plane::{Connection, Link, Patience, PlaneCounters};
+use crate::plane::PlaneCounters;
+use crate::seldom::Seldom;
+use crate::serving::{Serving, Warned};
+use crate::tls::Tls;
 use crate::workers::Workers;
 
 /// The most answers with all records of the catalog at the same time.
@@ -47,18 +46,11 @@ const SAVE: Duration = Duration::from_secs(10);
 /// The pause after a failed accept, such as for want of file descriptors.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
-/// The shortest time between two warnings about failed accepts.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
-
 /// Open files per connection: its socket, and two files of a push.
 const FILES: usize = 3;
 
 /// Open files beside those of connections: of the catalog, of the worker threads, and of connections to upstreams.
 const OTHER_FILES: usize = 64;
-
-/// The largest read buffer of a connection, in bytes: each read costs a wake-up or two. A connection starts with 8 KiB,
-/// and its buffer grows only while the client keeps it full.
-const READ: usize = 256 << 10;
 
 /// A server: its listeners and connections, and the registry behind them.
 #[derive(Clone)]
@@ -67,6 +59,7 @@ pub struct Server {
     options: Arc<ArcSwap<ServerOptions>>,
     connections: Arc<Semaphore>,
     counters: Arc<PlaneCounters>,
+    warned: Arc<Warned>,
 }
 
 /// The most connections at once: the configured number, or fewer if the process may not open enough files.
@@ -103,6 +96,7 @@ impl Server {
             connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),
             counters,
+            warned: Arc::default(),
         }
     }
 
@@ -126,6 +120,14 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let workers = Arc::new(Workers::start()?);
+        let mut watched: Vec<Arc<Tls>> =
+            listeners.iter().filter_map(|listener| listener.tls.clone()).collect();
+        watched.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let mut watching = JoinSet::new();
+        for tls in watched {
+            let app = Arc::clone(&self.app);
+            watching.spawn(tls.watch(move |expires| app.metrics.certificate_expires(expires)));
+        }
         let (stopping, stopped) = watch::channel(false);
         let accept = |listener| self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone());
         let mut accepting: JoinSet<()> = listeners.into_iter().map(accept).collect();
@@ -163,6 +165,7 @@ impl Server {
         scrubbing.abort();
         retaining.abort();
         journaling.abort();
+        drop(watching);
         stopping.send_replace(true);
         drop(stopped);
         let deadline = self.options.load().drain_timeout;
@@ -182,13 +185,12 @@ impl Server {
     }
 
     async fn accept_all(self, listener: Listener, workers: Arc<Workers>, mut stopped: watch::Receiver<bool>) {
-        let Listener { socket: listener, mirror } = listener;
+        let Listener { socket: listener, mirror, tls } = listener;
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let door = Door { loopback, mirror };
         // Dropping the set ends its remaining connections.
         let mut connections = JoinSet::new();
-        // The time of the last warning about a failed accept.
-        let mut told: Option<Instant> = None;
+        let warned = Seldom::default();
         loop {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
@@ -199,11 +201,19 @@ impl Server {
                 Ok((stream, client, permit)) => {
                     let Some(slot) = workers.slot() else { break };
                     let handle = slot.handle.clone();
-                    let serving = self.clone().serve(stream, client, door.clone(), permit, stopped.clone());
+                    let (serving, door, tls) = (self.serving(stopped.clone()), door.clone(), tls.clone());
                     connections.spawn_on(
                         async move {
-                            serving.await;
-                            drop(slot);
+                            match TcpStream::from_std(stream) {
+                                Ok(stream) => {
+                                    let peer = Peer::new(client, &stream, door);
+                                    serving.serve(stream, peer, tls.as_deref()).await;
+                                }
+                                Err(error) => {
+                                    tracing::warn!(%error, "could not watch a connection for events; closed it");
+                                }
+                            }
+                            drop((slot, permit));
                         },
                         &handle,
                     );
@@ -211,9 +221,8 @@ impl Server {
                 Err(error) => {
                     // Either the client has gone, or file descriptors have run out. Neither ends the server.
                     let closed = if is_out_of_files(&error) { self.app.registry.close_idle() } else { 0 };
-                    if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+                    if warned.is_due() {
                         tracing::warn!(%error, closed, "could not accept a connection; trying again");
-                        told = Some(Instant::now());
                     }
                     tokio::time::sleep(NO_DESCRIPTORS).await;
                 }
@@ -221,6 +230,17 @@ impl Server {
         }
         drop(listener);
         while connections.join_next().await.is_some() {}
+    }
+
+    /// What a new connection needs of this server.
+    fn serving(&self, stopped: watch::Receiver<bool>) -> Serving {
+        Serving {
+            app: Arc::clone(&self.app),
+            options: Arc::clone(&self.options),
+            counters: Arc::clone(&self.counters),
+            warned: Arc::clone(&self.warned),
+            stopped,
+        }
     }
 
     /// Accepts a connection, and waits for a permit to serve it. Meanwhile further connections wait in the kernel's
@@ -233,59 +253,6 @@ impl Server {
         let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
         // Detaches the socket from this event loop: the connection's worker has its own loop.
         Ok((stream.into_std()?, client, permit))
-    }
-
-    async fn serve(
-        self,
-        stream: std::net::TcpStream,
-        client: SocketAddr,
-        door: Door,
-        _permit: OwnedSemaphorePermit,
-        mut stopped: watch::Receiver<bool>,
-    ) {
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, "could not watch a connection for events; closed it"),
-        };
-        // Small responses must not wait for the client's acknowledgement. If the socket refuses the option, it is only
-        // slower.
-        let _ = stream.set_nodelay(true);
-        let options = self.options.load_full();
-        let sendfile = options.sendfile && cfg!(target_os = "linux");
-        let peer = Arc::new(Peer::new(client, &stream, door));
-        let link = Arc::new(Link::new(sendfile, Arc::clone(&self.counters)));
-        let patience = Patience {
-            head: options.header_timeout,
-            idle: options.idle_timeout,
-            progress: options.progress_timeout,
-        };
-        let connection = Connection::new(stream, Arc::clone(&link), patience);
-        let gauge = self.app.metrics.connections.clone();
-        gauge.inc();
-        let service = service_fn(|request| {
-            let (app, options) = (Arc::clone(&self.app), self.options.load_full());
-            answer(app, options, Arc::clone(&peer), Arc::clone(&link), request)
-        });
-        let serving = http1::Builder::new()
-            // Vectored writes keep body chunks apart from the head; the data plane depends on that.
-            .writev(true)
-            .max_buf_size(READ)
-            // hyper's limit applies until the head is whole. It is twice the configured one, so that a head only a
-            // little too large is parsed and gets a 431 that names the limit.
-            .max_header_size(2 * options.max_header_size)
-            .serve_connection(TokioIo::new(connection), service);
-        tokio::pin!(serving);
-        let result = tokio::select! {
-            result = &mut serving => result,
-            _ = stopped.changed() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        gauge.dec();
-        if let Err(error) = result {
-            tracing::debug!(%client, %error, "a connection ended early");
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use hythe_oci::{Algorithm, Digest, encode};
 
-use crate::{Answer, Connection, LogLines};
+use crate::{Answer, ClientTls, Connection, LogLines};
 
 /// A check of every answer; it gets the request's method and target, and the answer.
 type Check = fn(&str, &str, &Answer);
@@ -17,6 +17,7 @@ pub struct Client {
     address: SocketAddr,
     check: Option<Check>,
     log: Option<LogLines>,
+    tls: Option<ClientTls>,
 }
 
 /// A request that is not sent yet.
@@ -39,7 +40,7 @@ enum Payload {
 impl Client {
     /// A client of the registry at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, check: None, log: None }
+        Self { address, check: None, log: None, tls: None }
     }
 
     /// Checks every answer with `check`.
@@ -56,6 +57,13 @@ impl Client {
         self
     }
 
+    /// Speaks TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Where the registry listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -63,7 +71,11 @@ impl Client {
 
     /// Opens a connection on which the test sends bytes of its own.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address)
+        let connection = Connection::open(self.address);
+        match &self.tls {
+            None => connection,
+            Some(tls) => connection.secure(tls),
+        }
     }
 
     /// Creates a request. `target` is a path, with or without a query, exactly as the request contains it.

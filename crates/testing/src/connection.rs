@@ -1,10 +1,14 @@
-//! One TCP connection to a registry, on which a test sends any bytes.
+//! One connection to a registry, plain or with TLS, on which a test sends any bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Answer;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::{Answer, ClientTls};
 
 /// The longest time that a read or a write may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -12,9 +16,40 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection; several requests may be sent before their answers are read.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes that arrived after the last answer.
     rest: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 fn broken(what: &str) -> io::Error {
@@ -28,17 +63,38 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("the duration is not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("the duration is not zero");
         stream.set_nodelay(true).expect("a connected socket takes the option");
-        Self { stream, rest: Vec::new() }
+        Self { stream: Stream::Plain(stream), rest: Vec::new() }
+    }
+
+    /// Speaks TLS from now on. The handshake happens with the first bytes that are sent or read.
+    #[must_use]
+    pub fn secure(self, tls: &ClientTls) -> Self {
+        let Stream::Plain(stream) = self.stream else { return self };
+        let name = ServerName::try_from("localhost").expect("it is a name");
+        let session = ClientConnection::new(Arc::clone(tls.config()), name).expect("the name is valid");
+        Self { stream: Stream::Tls(Box::new(StreamOwned::new(session, stream))), rest: self.rest }
+    }
+
+    /// The TLS session, if there is one.
+    pub fn session(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(&stream.conn),
+        }
     }
 
     /// The socket, for deadlines, half-closing and the like.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        self.stream.write_all(bytes.as_ref())?;
+        self.stream.flush()
     }
 
     /// Reads one answer to a request of `method`; an interim answer (100) counts as one.

@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod certificates;
 mod client;
 mod clock;
 mod connection;
@@ -25,6 +26,7 @@ mod scripted;
 mod setup;
 
 pub use answer::Answer;
+pub use certificates::{Authority, Certified, ClientTls};
 pub use client::{Client, Request};
 pub use connection::Connection;
 pub use content::bytes;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hythe_catalog::{Catalog, Totals};
 use hythe_registry::Registry;
-use hythe_server::{Listener, Log, Server};
+use hythe_server::{Listener, Log, Server, Tls};
 use hythe_storage::objects::MemoryBucket;
 use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage};
 use hythe_upstream::Cache;
@@ -78,9 +78,10 @@ impl Running {
                 let server = Server::new(registry.clone(), cache.clone(), setup.server, log);
                 let handles = (address, server.clone(), registry.clone(), cache, Handle::current());
                 started.send(handles).expect("the test waits for its registry");
+                let tls = setup.tls.map(|options| Arc::new(Tls::load(options).expect("TLS can be set up")));
                 let (_, later) = tokio::sync::mpsc::channel(1);
                 server
-                    .run(vec![Listener { socket: listener, mirror: setup.mirror }], later, async {
+                    .run(vec![Listener { socket: listener, mirror: setup.mirror, tls }], later, async {
                         let _ = stopped.await;
                     })
                     .await

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hythe_registry::RegistryOptions;
-use hythe_server::{Mirror, ServerOptions};
+use hythe_server::{Mirror, ServerOptions, TlsOptions};
 use hythe_upstream::{Allowed, CacheOptions, Upstream};
 
 /// Where a test's registry keeps its content.
@@ -29,6 +29,7 @@ pub struct Setup {
     pub(crate) cache: CacheOptions,
     pub(crate) mirror: Option<Mirror>,
     pub(crate) listen: Ipv4Addr,
+    pub(crate) tls: Option<TlsOptions>,
 }
 
 impl Default for Setup {
@@ -47,6 +48,7 @@ impl Default for Setup {
             cache: CacheOptions::default(),
             mirror: None,
             listen: Ipv4Addr::LOCALHOST,
+            tls: None,
         }
     }
 }
@@ -56,6 +58,13 @@ impl Setup {
     #[must_use]
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
+        self
+    }
+
+    /// Speaks TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = Some(tls);
         self
     }
 

@@ -184,7 +184,7 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
             match TcpListener::bind(address).await {
                 Ok(socket) => {
                     refused = None;
-                    listeners.push(Listener { socket, mirror: mirror.clone() });
+                    listeners.push(Listener { socket, mirror: mirror.clone(), tls: None });
                     break;
                 }
                 Err(error) => refused = Some(StartError::bind(address, upstream.clone(), error)),

@@ -97,8 +97,10 @@ mod tests {
         let peer = Peer {
             address: ([127, 0, 0, 1], 5000).into(),
             near,
-            tls: false,
             door: Door { loopback, mirror: None },
+            tls: false,
+            certificate: None,
+            lacks_tls: false,
         };
         let hosts = vec!["registry.example".to_owned()];
         let options = ServerOptions { hosts, published_on_loopback, ..ServerOptions::default() };
@@ -144,8 +146,14 @@ mod tests {
     #[test]
     fn a_page_is_named_by_its_origin_if_the_browser_tells_one() {
         let options = ServerOptions::default();
-        let peer =
-            Peer { address: ([127, 0, 0, 1], 5000).into(), near: true, tls: false, door: Door::default() };
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 5000).into(),
+            near: true,
+            door: Door::default(),
+            tls: false,
+            certificate: None,
+            lacks_tls: false,
+        };
         for (name, value, origin) in [
             ("origin", "https://evil.example", Some("https://evil.example")),
             ("origin", "null", Some("null")),

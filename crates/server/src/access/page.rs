@@ -59,6 +59,12 @@ impl Page {
         })
     }
 
+    /// Whether the page only says whether the server works. Programs on this machine also reach it by plain HTTP on a
+    /// listener with TLS, so that a probe needs no certificate.
+    pub(crate) const fn is_health(self) -> bool {
+        matches!(self, Self::Health | Self::Ready)
+    }
+
     /// The handler's name in metrics.
     pub(crate) const fn kind(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::{Frame, SizeHint};
 use hythe_registry::{Reader, Ready, Stored};
 
@@ -116,6 +116,9 @@ impl http_body::Body for Body {
             return Poll::Ready(None);
         }
         let chunk = ready!(this.source.poll_chunk(cx, this.exchange.as_ref()));
+        if let (Some(exchange), Ok(chunk)) = (&this.exchange, &chunk) {
+            exchange.hand(chunk.remaining());
+        }
         Poll::Ready(Some(chunk.map(Frame::data)))
     }
 

@@ -5,19 +5,21 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::JoinHandle;
 
+use super::awaiting::Awaiting;
 use super::chunk::{STEP, is_placeholder};
-use super::deadline::Deadline;
+use super::deadline::{Deadline, timed_out};
 use super::input::Input;
+use super::linger::Linger;
 use super::link::Link;
 #[cfg(target_os = "linux")]
 use super::pages;
+use super::patience::Patience;
 
 /// Writes per turn before an always writable connection yields to others of its worker: 8 MiB of a file, or one to two
 /// milliseconds.
@@ -27,33 +29,16 @@ const TURN: u32 = 4;
 /// stretches.
 const WINDOW: u64 = 2 << 20;
 
-/// How long a connection that ends early waits for the client to read the response.
-const LINGER: Duration = Duration::from_secs(5);
-
-/// How long a connection waits for its client.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// The longest time from the first byte of a request's head to its last.
-    pub(crate) head: Duration,
-    /// The longest time between two requests.
-    pub(crate) idle: Duration,
-    /// The longest time without progress while a response is sent.
-    pub(crate) progress: Duration,
-}
-
 /// The socket, wrapped for hyper.
 #[derive(Debug)]
 pub(crate) struct Connection {
     input: Input,
+    /// Whether anything has arrived.
+    has_input: bool,
     stream: OwnedWriteHalf,
     link: Arc<Link>,
     patience: Patience,
-    /// The deadline for the client to send a head; set while one is awaited.
-    read_by: Deadline,
-    /// Whether a byte of a head has arrived since the last request began.
-    in_head: bool,
-    /// The number of requests that had begun when `in_head` was last updated.
-    begun: u64,
+    awaiting: Awaiting,
     /// The deadline for the client to read; set while the socket has no room to write.
     write_by: Deadline,
     /// The offset up to which the front segment is known to be in memory.
@@ -62,15 +47,11 @@ pub(crate) struct Connection {
     bringing: Option<JoinHandle<u64>>,
     /// Whether the last stretch was not in memory: then the next one is brought in while this one is sent.
     cold: bool,
-    linger_by: Deadline,
+    linger: Linger,
     writes: u32,
     /// Whether the socket is corked: the kernel holds back bytes that do not fill a packet. Saves a fifth of the
     /// cost of long bodies.
     corked: bool,
-}
-
-fn timed_out(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl Connection {
@@ -78,17 +59,16 @@ impl Connection {
         let (reader, stream) = stream.into_split();
         Self {
             input: Input::new(reader, Arc::clone(&link)),
+            has_input: false,
             stream,
             link,
             patience,
-            read_by: Deadline::unset(),
-            in_head: false,
-            begun: 0,
+            awaiting: Awaiting::new(patience),
             write_by: Deadline::unset(),
             resident: 0,
             bringing: None,
             cold: false,
-            linger_by: Deadline::unset(),
+            linger: Linger::new(),
             writes: 0,
             corked: false,
         }
@@ -244,39 +224,17 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let begun = this.link.begun();
-        if this.begun != begun {
-            // A request has begun, so its head was whole. The next byte begins another head.
-            this.begun = begun;
-            this.in_head = false;
-            this.read_by.clear();
-        }
+        let begun = this.awaiting.follow(&this.link);
+        let before = buffer.filled().len();
         if let Poll::Ready(result) = this.input.poll_read(cx, buffer, begun) {
-            if this.link.is_busy() {
-                this.in_head = false;
-                this.read_by.clear();
-            } else if !this.in_head {
-                this.in_head = true;
-                this.read_by.clear();
-                this.read_by.start(this.patience.head);
+            if !this.has_input {
+                this.has_input = true;
+                this.link.begins_with(buffer.filled().get(before).copied());
             }
+            this.awaiting.came(&this.link);
             return Poll::Ready(result);
         }
-        if this.link.is_busy() {
-            // The body's reader has its own deadline.
-            this.in_head = false;
-            this.read_by.clear();
-            return Poll::Pending;
-        }
-        this.read_by.start(if this.in_head { this.patience.head } else { this.patience.idle });
-        ready!(this.read_by.poll(cx));
-        if this.in_head {
-            return Poll::Ready(Err(timed_out(
-                "the client did not send a whole request head in time (http.header-timeout)",
-            )));
-        }
-        // An idle connection ends as if the client had closed it.
-        Poll::Ready(Ok(()))
+        this.awaiting.poll_silence(cx, &this.link)
     }
 }
 
@@ -312,40 +270,14 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // If the end of a response had to wait for the client, hyper has looked for the next request before it was
-        // sent, so the idle deadline was not set then.
-        if !this.in_head && !this.link.is_busy() {
-            this.read_by.start(this.patience.idle);
-            // Registers the waker. The next read reports a deadline that has passed.
-            let _ = this.read_by.poll(cx);
-        }
+        this.awaiting.flushed(cx, &this.link);
         Poll::Ready(Ok(()))
     }
 
-    /// Closes the writing end, then reads and drops the client's bytes until the client closes. If a socket is closed
-    /// with unread bytes, the kernel resets the connection, and the client loses the part of the response that it has
-    /// not read.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         let Some(reader) = this.input.reader(cx) else { return Poll::Ready(Ok(())) };
-        this.linger_by.start(LINGER);
-        let mut scratch = [0; 16 << 10];
-        for _ in 0..TURN * 8 {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut *reader).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => {
-                    ready!(this.linger_by.poll(cx));
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        }
-        if this.linger_by.poll(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        this.linger.poll(cx, reader).map(Ok)
     }
 }

@@ -1,5 +1,6 @@
 //! A deadline that is cheap to move, because most deadlines never pass.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,4 +45,9 @@ impl Deadline {
         }
         Poll::Pending
     }
+}
+
+/// The error of a connection whose deadline has passed.
+pub(super) fn timed_out(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }

@@ -12,6 +12,10 @@ use parking_lot::{Mutex, MutexGuard};
 use super::counters::PlaneCounters;
 use super::framing::Length;
 use super::intake::Intake;
+use super::streams::Flow;
+
+/// The first byte of a TLS handshake: the type of its record (RFC 8446, 5.1).
+pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A stretch of a file to send.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(super) struct Segment {
 pub(crate) struct Link {
     /// Whether the connection can send files itself.
     pub(super) sendfile: bool,
+    /// Whether several requests share the connection at the same time, as on HTTP/2.
+    is_shared: bool,
+    /// Whether the client began with a TLS handshake, which a plain connection cannot answer.
+    speaks_tls: AtomicBool,
     /// The counters of the server.
     counters: Arc<PlaneCounters>,
     /// The number of requests being answered. A count, not a flag, so that the end of one request never hides the next.
@@ -92,9 +100,12 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl Link {
+    /// The link of a connection of HTTP/1.1.
     pub(crate) fn new(sendfile: bool, counters: Arc<PlaneCounters>) -> Self {
         Self {
             sendfile,
+            is_shared: false,
+            speaks_tls: AtomicBool::new(false),
             counters,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
@@ -105,8 +116,27 @@ impl Link {
         }
     }
 
+    /// The link of a connection of HTTP/2. No body reads its socket directly, so the state of the handover has no effect.
+    pub(crate) fn shared(counters: Arc<PlaneCounters>) -> Self {
+        Self { is_shared: true, ..Self::new(false, counters) }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     pub(super) fn counters(&self) -> &PlaneCounters {
         &self.counters
+    }
+
+    /// Records the connection's first byte.
+    pub(super) fn begins_with(&self, byte: Option<u8>) {
+        self.speaks_tls.store(byte == Some(TLS_HANDSHAKE), Ordering::Relaxed);
+    }
+
+    /// Whether the client of a plain connection began with a TLS handshake.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.speaks_tls.load(Ordering::Relaxed)
     }
 
     /// Records that a request begins, and the length of its body.
@@ -130,9 +160,9 @@ impl Link {
 
     /// Whether the end of the present request's body is unknown. Then no further request may be read on this
     /// connection: a proxy in front may see a request where hyper sees a part of the body, or the other way round
-    /// (request smuggling).
+    /// (request smuggling). The frames of HTTP/2 leave no doubt.
     pub(crate) fn end_is_unknown(&self) -> bool {
-        self.handover.lock().is_open
+        !self.is_shared && self.handover.lock().is_open
     }
 
     /// The length of the body of the request that began last.
@@ -225,11 +255,11 @@ impl Link {
         }
     }
 
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn begun(&self) -> u64 {
+    pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
@@ -244,6 +274,8 @@ impl Link {
 pub(crate) struct Exchange {
     link: Arc<Link>,
     sent: AtomicU64,
+    /// The flow of the response, if it is a stream of HTTP/2.
+    flow: Option<Arc<Flow>>,
     finished: Box<dyn Fn(u64) + Send + Sync>,
 }
 
@@ -252,15 +284,26 @@ impl Exchange {
     pub(crate) fn begin(link: Arc<Link>, finished: impl Fn(u64) + Send + Sync + 'static) -> Arc<Self> {
         link.open.fetch_add(1, Ordering::Relaxed);
         link.begun.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { link, sent: AtomicU64::new(0), finished: Box::new(finished) })
+        let flow = Flow::present();
+        Arc::new(Self { link, sent: AtomicU64::new(0), flow, finished: Box::new(finished) })
     }
 
     pub(super) fn link(&self) -> &Link {
         &self.link
     }
 
+    /// Records that the body hands bytes to hyper.
+    pub(super) fn hand(&self, bytes: usize) {
+        if let Some(flow) = &self.flow {
+            flow.hand(bytes);
+        }
+    }
+
     pub(super) fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(flow) = &self.flow {
+            flow.write(bytes);
+        }
     }
 }
 

@@ -10,7 +10,12 @@
 //! Requests: a large body reads the socket directly, into the memory where its bytes are needed ([`RequestBody`]). The
 //! connection follows the bytes that it gives to hyper ([`framing`]), and hands the socket's reading end to the body
 //! when hyper holds no more bytes of that body ([`intake`]). `tests/intake.rs` fails if hyper notices.
+//!
+//! Both are for plain connections of HTTP/1.1. On TLS ([`Secure`]) every byte passes through the session, so bodies are
+//! read in pieces and hyper reads all input. On HTTP/2 several requests share one connection and its [`Link`], and each
+//! has a task of its own ([`Streams`]).
 
+mod awaiting;
 mod body;
 mod chunk;
 mod connection;
@@ -19,13 +24,21 @@ mod deadline;
 mod framing;
 mod input;
 mod intake;
+mod linger;
 mod link;
+mod paced;
 #[cfg(target_os = "linux")]
 mod pages;
+mod patience;
 mod request_body;
+mod secure;
+mod streams;
 
 pub(crate) use body::Body;
-pub(crate) use connection::{Connection, Patience};
+pub(crate) use connection::Connection;
 pub use counters::PlaneCounters;
-pub(crate) use link::{Exchange, Link};
+pub(crate) use link::{Exchange, Link, TLS_HANDSHAKE};
+pub(crate) use paced::Paced;
 pub(crate) use request_body::{CollectError, RequestBody};
+pub(crate) use secure::Secure;
+pub(crate) use streams::Streams;

@@ -1,0 +1,58 @@
+//! Clients' certificates (mutual TLS).
+
+use hythe_server::{ClientAuth, TlsOptions};
+use hythe_testing::{Answer, Authority, Certified, TestRegistry};
+
+use crate::World;
+
+fn world(auth: ClientAuth, clients: &Authority) -> World {
+    let setup = TestRegistry::setup().server(|options| options.log_requests = true);
+    let pem = clients.pem().to_owned();
+    World::with(setup, move |options: &mut TlsOptions, _| {
+        let path = options.certificate.with_file_name("clients.pem");
+        std::fs::write(&path, pem).unwrap();
+        options.client_ca = vec![path];
+        options.client_auth = auth;
+    })
+}
+
+fn ask(world: &World, certified: Option<&Certified>) -> std::io::Result<Answer> {
+    let tls = world.authority.client_with(rustls::ALL_VERSIONS, &[b"http/1.1"], certified);
+    world.registry.client().tls(tls).get("/v2/").try_send()
+}
+
+#[test]
+fn a_client_with_a_certificate_is_let_in_and_the_log_names_it() {
+    let clients = Authority::new("clients");
+    let world = world(ClientAuth::Require, &clients);
+    let answer = ask(&world, Some(&clients.certify_client("ci", "spiffe://example/ci"))).unwrap().expect(200);
+    let line = world.registry.log().line_of(&answer);
+    assert!(line.contains("certificate=\"O=Example,CN=ci\""), "{line}");
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused_and_can_read_why() {
+    let world = world(ClientAuth::Require, &Authority::new("clients"));
+    let error = ask(&world, None).unwrap_err();
+    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+}
+
+#[test]
+fn a_client_with_the_certificate_of_another_authority_is_refused() {
+    for auth in [ClientAuth::Require, ClientAuth::Request] {
+        let world = world(auth, &Authority::new("clients"));
+        let other = Authority::new("others").certify_client("ci", "spiffe://example/ci");
+        let error = ask(&world, Some(&other)).unwrap_err();
+        assert!(error.to_string().contains("UnknownCA"), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_may_be_optional() {
+    let clients = Authority::new("clients");
+    let world = world(ClientAuth::Request, &clients);
+    let answer = ask(&world, None).unwrap().expect(200);
+    assert!(!world.registry.log().line_of(&answer).contains("certificate="));
+    let answer = ask(&world, Some(&clients.certify_client("ci", "spiffe://example/ci"))).unwrap().expect(200);
+    assert!(world.registry.log().line_of(&answer).contains("CN=ci"));
+}
