@@ -60,7 +60,7 @@ impl Backup<'_> {
             let this = Running::begin(&destination, Kind::Backup)?;
             // Files of killed runs would stay for ever; those of a run in progress must stay.
             if running(&destination, Kind::Backup)? == 1 && running(&destination, Kind::Prune)? == 0 {
-                destination.clear_temporary()?;
+                destination.clear_unfinished()?;
             }
             Ok(this)
         });
@@ -126,9 +126,11 @@ impl Backup<'_> {
         let mut plan = blocking(move || Plan::make(&destination, records)).await?;
         let wanted = std::mem::take(&mut plan.wanted);
         self.progress.begin(wanted.len() as u64, wanted.iter().map(|blob| blob.size).sum());
-        let copies =
-            stream::iter(&wanted).map(|blob| async move { Ok::<_, Error>((blob, self.blob(blob).await?)) });
-        let found: Vec<(&Wanted, bool)> = copies.buffer_unordered(self.jobs.max(1)).try_collect().await?;
+        let copies = stream::iter(wanted).map(|blob| async move {
+            let is_copied = self.blob(&blob).await?;
+            Ok::<_, Error>((blob, is_copied))
+        });
+        let found: Vec<(Wanted, bool)> = copies.buffer_unordered(self.jobs.max(1)).try_collect().await?;
         let mut summary = Summary {
             registry: self.source.name(),
             new_blobs: plan.new_manifests,
@@ -155,9 +157,9 @@ impl Backup<'_> {
     /// Copies one blob. False if the registry does not have it, or not with these bytes.
     async fn blob(&self, wanted: &Wanted) -> Result<bool> {
         for repository in &wanted.repositories {
-            let (mut tries, destination, algorithm) =
-                (0, self.destination.clone(), wanted.digest.algorithm());
-            let mut blob = blocking(move || destination.new_blob(algorithm)).await?;
+            let (mut tries, destination) = (0, self.destination.clone());
+            let (digest, size) = (wanted.digest, wanted.size);
+            let mut blob = blocking(move || destination.new_blob(&digest, size)).await?;
             loop {
                 tries += 1;
                 let from = blob.length();
@@ -169,8 +171,7 @@ impl Backup<'_> {
                             Err(error) => break error,
                         };
                         if piece.is_empty() {
-                            let digest = wanted.digest;
-                            match blocking(move || blob.finish(&digest)).await? {
+                            match blocking(move || blob.finish()).await? {
                                 None => {
                                     self.progress.add_blob();
                                     return Ok(true);

@@ -1,4 +1,4 @@
-//! Backups: copies what a registry has into a folder, verifies and prunes it, and makes a registry of it.
+//! Backups: copies what a registry has into a folder or a bucket, verifies and prunes it, and makes a registry of it.
 //!
 //! ```text
 //! DEST/
@@ -10,11 +10,13 @@
 //!   damaged/                              blobs with wrong bytes that a verification set aside
 //!   tmp/                                  files that grow
 //! ```
-//! All bytes are named by their digest, so a backup copies only what the folder lacks. Only [`Destination`] knows paths.
+//! All bytes are named by their digest, so a backup copies only what the place lacks. Only [`Destination`] knows these names, and
+//! only a [`Store`] where the files are.
 
 mod backup;
 mod destination;
 mod error;
+mod folder;
 mod local;
 mod plan;
 mod progress;
@@ -23,12 +25,14 @@ mod restore;
 mod running;
 mod snapshot;
 mod source;
+mod store;
 mod time;
 mod verify;
 
 pub use backup::{Backup, Done};
 pub use destination::Destination;
 pub use error::{Error, Result};
+pub use folder::Folder;
 pub use local::Local;
 pub use plan::Chosen;
 pub use progress::Progress;
@@ -36,6 +40,7 @@ pub use prune::{Keep, Prune, Pruned};
 pub use restore::{Restore, Restored};
 pub use snapshot::{Records, Summary};
 pub use source::{Pieces, Source};
+pub use store::{Found, Growing, Listing, Store, When};
 pub use time::{Time, TimeError};
 pub use verify::{Bad, Verified, verify};
 

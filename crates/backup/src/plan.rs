@@ -78,15 +78,17 @@ impl Plan {
     /// Reads the records. Writes the manifests that the destination lacks, and lists the blobs that it lacks. Blocking.
     pub(crate) fn make(destination: &Destination, mut records: File) -> Result<Self> {
         let (mut wanted, mut new_manifests, mut new_bytes) = (HashMap::<Digest, Wanted>::new(), 0, 0);
+        let mut here = destination.inventory()?;
         each(&mut records, |record| {
             match record {
                 Record::Manifest { repository, digest, bytes, .. } => {
                     let length = bytes.len() as u64;
-                    if destination.size_of(&digest)? != Some(length) {
-                        let mut blob = destination.new_blob(digest.algorithm())?;
+                    if here.size_of(&digest)? != Some(length) {
+                        let mut blob = destination.new_blob(&digest, length)?;
                         blob.write(&bytes)?;
-                        match blob.finish(&digest)? {
+                        match blob.finish()? {
                             None => {
+                                here.add(digest, length);
                                 new_manifests += 1;
                                 new_bytes += length;
                             }
@@ -101,7 +103,7 @@ impl Plan {
                         if known.repositories.len() < SOURCES {
                             known.repositories.push(repository);
                         }
-                    } else if destination.size_of(&digest)? != Some(size) {
+                    } else if here.size_of(&digest)? != Some(size) {
                         wanted.insert(digest, Wanted { digest, size, repositories: vec![repository] });
                     }
                 }
@@ -123,19 +125,19 @@ impl Plan {
     /// before. Blocking.
     pub(crate) fn write(&mut self, destination: &Destination, time: Time, base: Summary) -> Result<Summary> {
         let (mut blobs, mut lacking) = (HashMap::<Digest, u64>::new(), HashSet::<Digest>::new());
-        let mut summary = base;
+        // The last look at each file: a snapshot names no blob that is not here.
+        let (mut summary, here) = (base, destination.inventory()?);
         each(&mut self.records, |record| {
             match &record {
                 Record::Link { digest, size, .. } if !blobs.contains_key(digest) => {
-                    // The last look at each file: a snapshot names no blob that is not here.
-                    if destination.size_of(digest)? == Some(*size) {
+                    if here.size_of(digest)? == Some(*size) {
                         blobs.insert(*digest, *size);
                     } else {
                         lacking.insert(*digest);
                     }
                 }
                 Record::Manifest { digest, bytes, .. }
-                    if destination.size_of(digest)? != Some(bytes.len() as u64) =>
+                    if here.size_of(digest)? != Some(bytes.len() as u64) =>
                 {
                     lacking.insert(*digest);
                 }
@@ -156,7 +158,7 @@ impl Plan {
         summary.lacks = lacking.len() as u64;
         drop(blobs);
         destination.sync_blobs()?;
-        let mut writer = Writer::begin(destination, &summary)?;
+        let mut writer = Writer::begin(destination, time, &summary)?;
         each(
             &mut self.records,
             |record| {

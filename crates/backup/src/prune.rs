@@ -1,5 +1,5 @@
-//! Removes old snapshots, and the blobs that no snapshot names, in two phases: a prune notes such a blob with the time, and
-//! a later one removes it if it is still in no snapshot. Between the two a backup may name it again.
+//! Removes old snapshots, and the files that no snapshot needs, in two phases: a prune notes such a file with the time, and
+//! a later one removes it if still no snapshot needs it. Between the two a backup may name it again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use hythe_oci::Digest;
 use hythe_registry::Record;
 
+use crate::destination::{UNLISTED, Unneeded};
 use crate::running::{Kind, Running, running};
-use crate::{Destination, Error, Records, Result, Time};
+use crate::{Destination, Records, Result, Time};
 
 /// How many blobs are removed between two looks at the clock.
 const STEP: usize = 256;
@@ -40,11 +41,11 @@ pub struct Pruned {
     pub snapshots: Vec<Time>,
     /// How many are left.
     pub kept: u64,
-    /// Blobs that were removed.
+    /// Blobs and other files that were removed.
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Blobs that no snapshot names and that stay for now.
+    /// Blobs and other files that no snapshot needs and that stay for now.
     pub waiting: u64,
     /// Their bytes.
     pub waiting_bytes: u64,
@@ -70,18 +71,16 @@ impl Prune {
             old.iter().try_for_each(|time| destination.remove_snapshot(*time))?;
         }
         let (mut unlisted, mut due) = (BTreeMap::new(), Vec::new());
-        destination.each_blob(|digest, size| {
-            if !listed.contains(&digest) {
-                let since = known.get(&digest).copied().filter(|since| *since <= now.millis());
-                let is_due = since.is_some_and(|since| now.minus(self.grace).millis() >= since)
-                    || self.grace.is_zero();
-                if is_due && backups == 0 {
-                    due.push((digest, size));
-                } else {
-                    pruned.waiting += 1;
-                    pruned.waiting_bytes += size;
-                    unlisted.insert(digest, since.unwrap_or(now.millis()));
-                }
+        destination.each_unneeded(|digest| listed.contains(digest), |Unneeded { key, name, size }| {
+            let since = known.get(&key).copied().filter(|since| *since <= now.millis());
+            let is_due =
+                since.is_some_and(|since| now.minus(self.grace).millis() >= since) || self.grace.is_zero();
+            if is_due && backups == 0 {
+                due.push((name, size));
+            } else {
+                pruned.waiting += 1;
+                pruned.waiting_bytes += size;
+                unlisted.insert(key, since.unwrap_or(now.millis()));
             }
             Ok(())
         })?;
@@ -91,7 +90,7 @@ impl Prune {
                     // The machine slept: a backup may have begun meanwhile. The next prune goes on.
                     break;
                 }
-                part.iter().try_for_each(|(digest, _)| destination.remove_blob(digest))?;
+                destination.remove(&part.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>())?;
                 this.renew()?;
             }
             pruned.blobs += part.len() as u64;
@@ -99,7 +98,7 @@ impl Prune {
         }
         if !self.dry_run {
             let text = serde_json::to_vec(&unlisted).unwrap_or_default();
-            destination.write(&destination.unlisted_path(), &text)?;
+            destination.write(UNLISTED, &text)?;
         }
         Ok(pruned)
     }
@@ -132,20 +131,38 @@ fn listed(destination: &Destination, snapshots: &[Time]) -> Result<HashSet<Diges
     Ok(listed)
 }
 
-/// The blobs that an earlier prune found in no snapshot, and when.
-fn known(destination: &Destination) -> Result<BTreeMap<Digest, u64>> {
-    let path = destination.unlisted_path();
-    match std::fs::read(&path) {
-        // A list that cannot be read is begun anew: each blob then stays for its whole grace again.
-        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(Error::file("read", &path)(error)),
-    }
+/// The files that an earlier prune found unneeded, and when.
+fn known(destination: &Destination) -> Result<BTreeMap<String, u64>> {
+    let text = destination.read(UNLISTED)?;
+    // A list that is damaged is begun anew: each file then stays for its whole grace again.
+    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_no_snapshot_needs_are_told_and_go_in_two_phases_but_not_while_a_backup_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = Destination::create(folder.path()).unwrap();
+        let digest = Digest::of(hythe_oci::Algorithm::Sha256, b"x");
+        let blob = format!("blobs/sha256/{}/{}", &digest.hex()[..2], digest.hex());
+        for name in [&blob, "blobs/sha256/strange", "damaged/sha256-old", "snapshots/2026.zst.claim"] {
+            destination.write(name, b"x").unwrap();
+        }
+        destination.write("notes.txt", b"x").unwrap();
+        let found = crate::verify(&destination, &crate::Progress::default()).unwrap();
+        assert_eq!((found.unlisted, found.unlisted_bytes, found.bad_count), (4, 4, 0));
+        let prune = |grace| Prune { keep: Keep::Newest(1), grace, dry_run: false }.run(&destination).unwrap();
+        let first = prune(Duration::from_hours(1));
+        assert_eq!((first.blobs, first.waiting, first.waiting_bytes), (0, 4, 4));
+        let backup = Running::begin(&destination, Kind::Backup).unwrap();
+        assert_eq!((prune(Duration::ZERO).blobs, prune(Duration::ZERO).waiting), (0, 4));
+        drop(backup);
+        assert_eq!((prune(Duration::ZERO).blobs, prune(Duration::ZERO).waiting), (4, 0));
+        assert!(folder.path().join("notes.txt").exists());
+    }
 
     #[test]
     fn the_newest_snapshot_always_stays() {

@@ -14,10 +14,14 @@ use hythe_oci::{Digest, HashState, RepositoryName, UploadId};
 use hythe_registry::{Rebuilding, Rebuilt, Record};
 use hythe_storage::{BlobKey, Storage};
 
+use crate::destination::Inventory;
 use crate::{Destination, Error, PIECE, Progress, Records, Result, Time, blocking};
 
 /// The epoch of an upload's first owner.
 const FIRST: i64 = 1;
+
+/// How many manifests are read at once.
+const AHEAD: usize = 16;
 
 /// The most blobs that the result names.
 const NAMED: usize = 100;
@@ -103,7 +107,8 @@ impl Restore<'_> {
             }
         }
         let (mut wanted, mut lost, mut seen) = (BTreeMap::new(), HashSet::new(), HashSet::new());
-        for record in Records::open(self.destination, self.time)? {
+        let held = self.held().await?;
+        for record in self.records().await? {
             if let Record::Link { repository, digest, size } = record?
                 && chooses(&repository)
                 && !wanted.contains_key(&digest)
@@ -114,7 +119,7 @@ impl Restore<'_> {
                 {
                     continue;
                 }
-                match self.destination.size_of(&digest)? {
+                match held.size_of(&digest)? {
                     Some(found) if found == size => {
                         wanted.insert(digest, size);
                     }
@@ -125,6 +130,17 @@ impl Restore<'_> {
             }
         }
         Ok((wanted, lost.into_iter().collect()))
+    }
+
+    async fn records(&self) -> Result<Records> {
+        let (destination, time) = (self.destination.clone(), self.time);
+        blocking(move || Records::open(&destination, time)).await
+    }
+
+    /// The blobs that the backup has.
+    async fn held(&self) -> Result<Inventory> {
+        let destination = self.destination.clone();
+        blocking(move || destination.inventory()).await
     }
 
     /// Whether a blob that is here has its bytes. A disk may have changed them, which can be the reason for the restore.
@@ -152,7 +168,7 @@ impl Restore<'_> {
             let root = self.destination.path().to_owned();
             let read = blocking(move || {
                 let mut piece = Vec::with_capacity(PIECE);
-                let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece);
+                let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece);
                 read.map_err(Error::file("read a blob in", &root))?;
                 hash.update(&piece);
                 Ok((file, hash, Bytes::from(piece)))
@@ -180,6 +196,22 @@ impl Restore<'_> {
         Ok(true)
     }
 
+    /// The record with its bytes, if it is a manifest's. The inner error is the digest of one that the backup has lost.
+    async fn load(&self, record: Result<Record>) -> Result<Result<Record, Digest>> {
+        let mut record = record?;
+        if let Record::Manifest { digest, bytes, .. } = &mut record {
+            let (destination, digest) = (self.destination.clone(), *digest);
+            match blocking(move || destination.read_small(&digest)).await {
+                Ok(read) => *bytes = read.into(),
+                Err(error) => {
+                    tracing::warn!(%digest, %error, "a manifest is lost from the backup");
+                    return Ok(Err(digest));
+                }
+            }
+        }
+        Ok(Ok(record))
+    }
+
     async fn build(
         &self,
         catalog: &Path,
@@ -188,33 +220,26 @@ impl Restore<'_> {
     ) -> Result<Rebuilt> {
         let now = Time::now().system();
         let mut rebuilding = Rebuilding::begin(&**self.storage, catalog, now).await?;
-        for record in Records::open(self.destination, self.time)? {
-            let mut record = record?;
-            let is_chosen = match &record {
-                Record::Repository { name: repository, .. }
-                | Record::Manifest { repository, .. }
-                | Record::Link { repository, .. }
-                | Record::Tag { repository, .. }
-                | Record::ManifestDeleted { repository, .. }
-                | Record::LinkDeleted { repository, .. }
-                | Record::TagDeleted { repository, .. } => chooses(repository),
-                Record::Import { .. } => true,
-            };
-            if !is_chosen {
-                continue;
+        let chosen = |record: &Record| match record {
+            Record::Repository { name: repository, .. }
+            | Record::Manifest { repository, .. }
+            | Record::Link { repository, .. }
+            | Record::Tag { repository, .. }
+            | Record::ManifestDeleted { repository, .. }
+            | Record::LinkDeleted { repository, .. }
+            | Record::TagDeleted { repository, .. } => chooses(repository),
+            Record::Import { .. } => true,
+        };
+        let records =
+            self.records().await?.filter(|record| !record.as_ref().is_ok_and(|record| !chosen(record)));
+        let mut loaded = stream::iter(records).map(|record| self.load(record)).buffered(AHEAD);
+        while let Some(loaded) = loaded.next().await {
+            match loaded? {
+                Ok(record) => rebuilding.apply(record)?,
+                Err(lost) => bad.push(lost),
             }
-            if let Record::Manifest { digest, bytes, .. } = &mut record {
-                match self.destination.read_small(digest) {
-                    Ok(read) => *bytes = read.into(),
-                    Err(error) => {
-                        tracing::warn!(%digest, %error, "a manifest is lost from the backup");
-                        bad.push(*digest);
-                        continue;
-                    }
-                }
-            }
-            rebuilding.apply(record)?;
         }
+        drop(loaded);
         for unusable in rebuilding.unusable() {
             tracing::warn!(repository = %unusable.repository, digest = %unusable.digest, reason = unusable.reason, "a manifest of the backup is damaged");
             bad.push(unusable.digest);

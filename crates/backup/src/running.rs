@@ -3,12 +3,11 @@
 //! A backup creates its file first, and then looks for prunes; a prune does the reverse. So one of them always sees the
 //! other: the backup waits, and the prune removes nothing. A file that its owner does not renew is ignored after a time.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::destination::{entries, remove};
+use crate::destination::RUNNING;
 use crate::{Destination, Result, Time};
 
 /// How long a file counts after its last renewal.
@@ -38,15 +37,15 @@ struct Until {
 #[derive(Debug)]
 pub(crate) struct Running {
     destination: Destination,
-    path: PathBuf,
+    name: String,
     until: Time,
 }
 
 impl Running {
     pub(crate) fn begin(destination: &Destination, kind: Kind) -> Result<Self> {
         let id = hythe_oci::UploadId::random();
-        let path = destination.running()?.join(format!("{}{id}.json", kind.prefix()));
-        let mut this = Self { destination: destination.clone(), path, until: Time::now() };
+        let name = format!("{RUNNING}/{}{id}.json", kind.prefix());
+        let mut this = Self { destination: destination.clone(), name, until: Time::now() };
         this.renew()?;
         Ok(this)
     }
@@ -54,7 +53,7 @@ impl Running {
     pub(crate) fn renew(&mut self) -> Result<()> {
         self.until = Time::now().plus(LIFE);
         let until = serde_json::to_vec(&Until { until: self.until.millis() }).unwrap_or_default();
-        self.destination.write(&self.path, &until)
+        self.destination.write(&self.name, &until)
     }
 
     /// Whether others still see this run, with a margin.
@@ -65,22 +64,24 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = remove(&self.path);
+        let _ = self.destination.remove(std::slice::from_ref(&self.name));
     }
 }
 
 /// How many runs of this kind are in progress. Removes the files of those that ended without a word.
 pub(crate) fn running(destination: &Destination, kind: Kind) -> Result<usize> {
     let (mut count, now) = (0, Time::now());
-    for (name, path) in entries(&destination.running()?)? {
-        if !name.starts_with(kind.prefix()) {
+    for found in destination.list(RUNNING)? {
+        let name = found?.name;
+        if !name.strip_prefix(RUNNING).is_some_and(|name| name[1..].starts_with(kind.prefix())) {
             continue;
         }
         // A file that is gone or being replaced belongs to a run that ends or goes on: what cannot be read does not count.
-        let until = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Until>(&text).ok());
+        let text = destination.read(&name).ok().flatten();
+        let until = text.and_then(|text| serde_json::from_slice::<Until>(&text).ok());
         match until.map(|until| Time::from_millis(until.until)) {
             Some(until) if is_alive(until, now) => count += 1,
-            Some(_) => remove(&path)?,
+            Some(_) => destination.remove(&[name])?,
             None => {}
         }
     }
@@ -106,7 +107,7 @@ mod tests {
         drop(backup);
         assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
         for until in [Time::now().minus(Duration::from_secs(1)), Time::now().plus(100 * LIFE)] {
-            let path = destination.running().unwrap().join("backup-dead.json");
+            let path = folder.path().join("running/backup-dead.json");
             std::fs::write(&path, format!("{{\"until\":{}}}", until.millis())).unwrap();
             assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
             assert!(!path.exists());

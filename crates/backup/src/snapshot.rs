@@ -2,15 +2,15 @@
 //! beside the blobs, so that the next snapshot does not store them again.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{BufRead, BufReader, BufWriter, Read as _, Write as _};
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use hythe_registry::{Lines, Record, write_line};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use zstd::stream::{Decoder, Encoder};
 
+use crate::store::Growing;
 use crate::{Destination, Error, Result, Time};
 
 /// Most bytes of the first line.
@@ -41,17 +41,33 @@ pub struct Summary {
     pub records: u64,
 }
 
+impl Summary {
+    /// Reads what a snapshot holds, and no more of it.
+    pub fn read(destination: &Destination, time: Time) -> Result<Self> {
+        let damaged = |reason| Error::Snapshot { path: destination.snapshot_path(time), reason };
+        let decoder = Decoder::new(destination.open_snapshot(time)?);
+        let decoder = decoder.map_err(|error| damaged(error.to_string()))?;
+        Self::parse(&mut BufReader::new(decoder)).map_err(damaged)
+    }
+
+    fn parse(snapshot: &mut impl BufRead) -> Result<Self, String> {
+        let mut line = Vec::new();
+        let read = snapshot.take(SUMMARY).read_until(b'\n', &mut line);
+        read.map_err(|error| error.to_string())?;
+        serde_json::from_slice(&line).map_err(|error| error.to_string())
+    }
+}
+
 /// A snapshot that is being written.
 pub(crate) struct Writer {
-    encoder: Encoder<'static, BufWriter<NamedTempFile>>,
+    encoder: Encoder<'static, BufWriter<Box<dyn Growing>>>,
     line: Vec<u8>,
     path: PathBuf,
 }
 
 impl Writer {
-    pub(crate) fn begin(destination: &Destination, summary: &Summary) -> Result<Self> {
-        let file = destination.temporary()?;
-        let path = file.path().to_owned();
+    pub(crate) fn begin(destination: &Destination, time: Time, summary: &Summary) -> Result<Self> {
+        let (file, path) = (destination.new_snapshot(time)?, destination.snapshot_path(time));
         let mut encoder = Encoder::new(BufWriter::new(file), 3).map_err(Error::file("write", &path))?;
         encoder.include_checksum(true).map_err(Error::file("write", &path))?;
         let mut line = serde_json::to_vec(summary).unwrap_or_default();
@@ -96,13 +112,10 @@ impl Records {
     pub fn open(destination: &Destination, time: Time) -> Result<Self> {
         let path = destination.snapshot_path(time);
         let damaged = |reason: String| Error::Snapshot { path: path.clone(), reason };
-        let file = File::open(&path).map_err(Error::file("read", &path))?;
+        let file = destination.local_snapshot(time)?;
         let decoder = Decoder::new(file).map_err(|error| damaged(error.to_string()))?;
         let mut reader = BufReader::with_capacity(64 << 10, decoder);
-        let mut line = Vec::new();
-        let read = reader.by_ref().take(SUMMARY).read_until(b'\n', &mut line);
-        read.map_err(|error| damaged(error.to_string()))?;
-        let summary = serde_json::from_slice(&line).map_err(|error| damaged(error.to_string()))?;
+        let summary = Summary::parse(&mut reader).map_err(damaged)?;
         Ok(Self { summary, lines: Lines::new(reader), read: 0, path, ended: false })
     }
 

@@ -52,6 +52,11 @@ impl Time {
         Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// The time from an earlier time to this one; `None` if the other one is later.
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0).map(Duration::from_millis)
+    }
+
     /// The text in a file's name, where a colon is not allowed everywhere.
     pub(crate) fn in_name(self) -> String {
         self.to_string().replace(':', "")

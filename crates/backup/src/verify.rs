@@ -6,6 +6,7 @@ use std::io::Read as _;
 use hythe_oci::{Digest, HashState};
 use hythe_registry::Record;
 
+use crate::running::{Kind, running};
 use crate::{Destination, Error, PIECE, Progress, Records, Result, Time};
 
 /// The most findings that the result names.
@@ -20,8 +21,12 @@ pub struct Verified {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Blobs that no snapshot names: a backup was interrupted, or its snapshot was pruned.
+    /// Files that no snapshot needs: a backup is in progress or was interrupted, a snapshot was pruned, or a blob set aside.
     pub unlisted: u64,
+    /// Their bytes.
+    pub unlisted_bytes: u64,
+    /// How many backups are in progress: they may need some of these files.
+    pub backups: usize,
     /// How many findings there are.
     pub bad_count: u64,
     /// The findings, at most a thousand.
@@ -73,7 +78,10 @@ pub fn verify(destination: &Destination, progress: &Progress) -> Result<Verified
         verified.blobs += 1;
         verified.bytes += size;
         let need = needed.remove(&digest);
-        verified.unlisted += u64::from(need.is_none());
+        if need.is_none() && found == digest {
+            verified.unlisted += 1;
+            verified.unlisted_bytes += size;
+        }
         if found != digest {
             destination.set_aside(&digest)?;
             let flaw = format!("its bytes have the digest {found}");
@@ -84,6 +92,15 @@ pub fn verify(destination: &Destination, progress: &Progress) -> Result<Verified
         }
         Ok(())
     })?;
+    destination.each_unneeded(
+        |_| true,
+        |other| {
+            verified.unlisted += 1;
+            verified.unlisted_bytes += other.size;
+            Ok(())
+        },
+    )?;
+    verified.backups = running(destination, Kind::Backup)?;
     let mut missing: Vec<_> = needed.into_iter().collect();
     missing.sort_unstable_by_key(|(digest, _)| *digest);
     for (digest, need) in missing {
@@ -118,8 +135,7 @@ fn hash(destination: &Destination, digest: &Digest, progress: &Progress) -> Resu
     let mut file = destination.open_blob(digest)?;
     let (mut hash, mut piece) = (HashState::new(digest.algorithm()), vec![0; PIECE]);
     loop {
-        let path = || destination.path().join("blobs").join(digest.hex());
-        let length = file.read(&mut piece).map_err(|error| Error::file("read", &path())(error))?;
+        let length = file.read(&mut piece).map_err(Error::file("read a blob in", destination.path()))?;
         if length == 0 {
             return Ok(hash.finish());
         }

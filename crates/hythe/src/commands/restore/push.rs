@@ -116,9 +116,12 @@ impl Content {
             .map(|(repository, digest, size)| async move {
                 let push = BlobPush { size: Some(*size), ..BlobPush::new(repository, digest) };
                 let open = |from| async move {
-                    let mut file = destination.open_blob(digest).map_err(std::io::Error::other)?;
-                    file.seek(SeekFrom::Start(from))?;
-                    Ok(tokio::fs::File::from_std(file))
+                    let (destination, digest) = (destination.clone(), *digest);
+                    let opened = tokio::task::spawn_blocking(move || {
+                        let mut file = destination.local_blob(&digest).map_err(std::io::Error::other)?;
+                        file.seek(SeekFrom::Start(from)).map(|_| file)
+                    });
+                    Ok(tokio::fs::File::from_std(opened.await.map_err(std::io::Error::other)??))
                 };
                 client.push_blob(push, open).await.map(|pushed| (pushed, *size)).map_err(
                     |error| match error {
