@@ -1,5 +1,6 @@
 //! Sends one request, if the guard allows its host.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use http::header::PROXY_AUTHORIZATION;
@@ -83,13 +84,7 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     let whose = authority_of(url);
     let whose = if whose == subject.host { String::new() } else { format!("{whose}: ") };
     let is_of_unknown_authority = is_of_unknown_authority(error);
-    let what = if is_of_unknown_authority {
-        "its certificate is signed by an unknown authority".to_owned()
-    } else if matches!(find(error), Some(rustls::Error::InvalidMessage(_))) {
-        "it does not speak TLS; if it serves plain HTTP, write `http://` in its endpoint".to_owned()
-    } else {
-        innermost(error)
-    };
+    let what = explained(error).unwrap_or_else(|| innermost(error));
     let reason = format!("{whose}{what}");
     // `unreachable` is about the endpoint itself. That a redirect's target cannot be reached says nothing about the
     // endpoint.
@@ -105,7 +100,18 @@ fn refusal(refused: &RefusedHost, subject: &Subject) -> Error {
     subject.refused(refused.to_string()).with(Some(refused.remedy()))
 }
 
-fn is_of_unknown_authority(error: &SendError) -> bool {
+/// What TLS says about the other end, if that is the cause.
+pub(crate) fn explained(error: &(dyn StdError + 'static)) -> Option<String> {
+    if is_of_unknown_authority(error) {
+        Some("its certificate is signed by an unknown authority".to_owned())
+    } else if matches!(find(error), Some(rustls::Error::InvalidMessage(_))) {
+        Some("it does not speak TLS; if it serves plain HTTP, write `http://` in its endpoint".to_owned())
+    } else {
+        None
+    }
+}
+
+fn is_of_unknown_authority(error: &(dyn StdError + 'static)) -> bool {
     let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
     find::<rustls::Error>(error) == Some(&unknown)
 }

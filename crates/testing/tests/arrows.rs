@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-engine", "hythe-kube", "hythe-yaml"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-backup", &["hythe-oci", "hythe-storage", "hythe-registry"]),
+    ("hythe-s3", &["hythe-oci", "hythe-backup", "hythe-client"]),
     (
         "hythe-server",
         &[
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-storage",
             "hythe-catalog",
             "hythe-registry",
+            "hythe-s3",
             "hythe-client",
             "hythe-kube",
             "hythe-cluster",
