@@ -38,6 +38,7 @@ pub mod process;
 pub mod pusher;
 pub mod repository;
 pub mod rootfs;
+pub mod s3;
 pub mod sample;
 pub mod server;
 pub mod store;

@@ -29,6 +29,7 @@ mod interrupt;
 mod local;
 mod ls;
 #[cfg(target_os = "linux")]
+mod offline;
 mod own;
 mod policy;
 mod probe;

@@ -1,6 +1,7 @@
 //! The typed settings of the registry. `Default` has the settings of an empty configuration.
 
 mod auth;
+mod backup;
 mod retain;
 mod upstreams;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use auth::Auth;
+pub use backup::BackupSettings;
 pub use retain::Retain;
 pub use upstreams::Upstreams;
 
@@ -38,6 +40,7 @@ pub struct Settings {
     pub collect: Collect,
     pub verify: Verify,
     pub retain: Retain,
+    pub backup: BackupSettings,
     pub disk: Disk,
     pub catalog: Page,
     pub tags: Page,
@@ -162,6 +165,7 @@ impl Default for Settings {
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             verify: Verify { interval: Duration::from_secs(30 * DAY), rate: 8 << 20 },
             retain: Retain::default(),
+            backup: BackupSettings::default(),
             disk: Disk {
                 budget: Budget::Auto,
                 floor: DiskAmount::Percent(1),

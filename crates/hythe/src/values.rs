@@ -2,11 +2,13 @@
 
 mod addition;
 mod amount;
+mod backup_place;
 mod choice;
 mod duration;
 mod endpoint;
 mod host_name;
 mod image_place;
+mod keep;
 mod listen;
 mod mirror;
 mod name;
@@ -23,12 +25,15 @@ mod tag_ttl;
 pub use addition::Addition;
 pub use amount::{parse_amount, parse_budget, show_amount, show_budget};
 pub use choice::{AuthChallenge, Choice, LogFormat, LogLevel, Storage};
+pub use backup_place::BackupPlace;
+pub use choice::{Choice, LogFormat, LogLevel, Storage};
 pub use duration::{parse_duration, show_duration};
 pub use endpoint::Endpoint;
 pub use host_name::HostName;
 pub use image_place::ImagePlace;
 #[cfg(feature = "cluster")]
 pub use image_place::Program;
+pub use keep::{parse_keep, show_keep};
 pub use listen::Listen;
 pub use mirror::Mirror;
 pub use name::parse_name;

@@ -9,9 +9,10 @@ use object_store::Error;
 pub(crate) fn failed(bucket: &str) -> impl Fn(Error) -> io::Error + '_ {
     move |error| {
         let (all, code) = (chain(&error), code(&error));
-        let missing = code.as_deref() == Some("NoSuchBucket");
+        // The answer to HEAD has no code. Some servers answer 404 for other reasons too, such as a wrong access key.
+        let is_object = matches!(code.as_deref(), None | Some("NoSuchKey"));
         let kind = match &error {
-            Error::NotFound { .. } if !missing => ErrorKind::NotFound,
+            Error::NotFound { .. } if is_object => ErrorKind::NotFound,
             Error::AlreadyExists { .. } | Error::Precondition { .. } => ErrorKind::AlreadyExists,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ErrorKind::PermissionDenied,
             _ => ErrorKind::Other,

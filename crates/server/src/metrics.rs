@@ -1,5 +1,6 @@
 //! The metrics page at `/metrics`, in the OpenMetrics text format.
 
+mod backups;
 mod upstreams;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use prometheus_client::registry::{Registry as Set, Unit};
 
 use crate::plane::PlaneCounters;
 use crate::record::Record;
+pub(crate) use backups::Backups;
 use upstreams::Upstreams;
 
 /// The buckets of request durations, in seconds: a response takes from microseconds (a tag) to minutes (a layer).
@@ -82,6 +84,7 @@ pub(crate) struct Metrics {
     disk: DiskUse,
     verified: Verifier,
     retention: Retention,
+    pub(crate) backups: Backups,
     stored: Stored,
     uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
@@ -159,6 +162,7 @@ impl Metrics {
             disk: DiskUse::default(),
             verified: Verifier::default(),
             retention: Retention::default(),
+            backups: Backups::default(),
             stored: Stored::default(),
             uploads_active: Gauge::default(),
             sendfile: Gauge::default(),
@@ -269,6 +273,7 @@ impl Metrics {
             Unit::Seconds,
             last_run,
         );
+        self.backups.register(set);
         set.register("leases", "Leases that keep local blobs from being removed", self.leases.clone());
         let longest = self.longest_write.clone();
         set.register_with_unit(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hythe_backup::{Keep, Store};
 use hythe_lifecycle::Pace;
 use hythe_lifecycle::retention::{Limits, Rule};
 
@@ -46,6 +47,8 @@ pub struct ServerOptions {
     pub collect_interval: Duration,
     /// Retention by rules.
     pub retention: RetentionOptions,
+    /// Scheduled backups of this registry; `None` for none.
+    pub backup: Option<BackupOptions>,
     /// The folder for the files of the catalog's records, which a backup reads; `None` means the system's folder for
     /// temporary files.
     pub spool: Option<PathBuf>,
@@ -74,11 +77,27 @@ impl Default for ServerOptions {
             log_format: Format::Text,
             collect_interval: Duration::from_mins(10),
             retention: RetentionOptions::default(),
+            backup: None,
             spool: None,
             scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
             auth: None,
         }
     }
+}
+
+/// Where and when the server backs its own registry up, and which backups stay.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    /// The place of the backups.
+    pub store: Arc<dyn Store>,
+    /// The registry's name in the snapshots.
+    pub name: String,
+    /// The time between two backups.
+    pub interval: Duration,
+    /// Which backups stay.
+    pub keep: Keep,
+    /// How long a blob stays after a prune found it in no backup.
+    pub grace: Duration,
 }
 
 /// The rules of retention, when they run, and how much a run may delete.

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::backups::Backups;
 use crate::call::App;
 use crate::handlers::retention;
 use crate::listener::Listener;
@@ -39,6 +40,9 @@ const FIRST_SCRUB: Duration = Duration::from_hours(1);
 
 /// The time from the start to the first run of retention.
 const FIRST_RETAIN: Duration = Duration::from_mins(5);
+
+/// How often the server looks whether a backup is due, and the time from the start to the first look.
+const LOOK_FOR_BACKUP: Duration = Duration::from_secs(10);
 
 /// The longest wait at the stop until uploads whose connections were cut are saved.
 const SAVE: Duration = Duration::from_secs(10);
@@ -151,6 +155,14 @@ impl Server {
         let (app, options) = (Arc::clone(&self.app), Arc::clone(&self.options));
         let retain = async move || retain(&app, &options).await;
         let retaining = tokio::spawn(repeat(FIRST_RETAIN, interval, retain));
+        let (server, mut backups) = (self.clone(), Backups::default());
+        let look = move || {
+            let options = server.options.load();
+            options.backup.as_ref().map_or(LOOK_FOR_BACKUP, |backup| backup.interval.min(LOOK_FOR_BACKUP))
+        };
+        let (app, options) = (Arc::clone(&self.app), Arc::clone(&self.options));
+        let back_up = async move || backups.look(&app, options.load_full().backup.as_ref()).await;
+        let backing_up = tokio::spawn(repeat(LOOK_FOR_BACKUP, look, back_up));
         let registry = self.app.registry.clone();
         let journaling = tokio::spawn(async move { registry.keep_journal().await });
         tokio::pin!(stop);
@@ -164,6 +176,7 @@ impl Server {
         evicting.abort();
         scrubbing.abort();
         retaining.abort();
+        backing_up.abort();
         journaling.abort();
         drop(watching);
         stopping.send_replace(true);

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hythe_backup::Time;
 use hythe_oci::Pattern;
 
-use crate::values::parse_duration;
+use crate::values::{BackupPlace, parse_duration};
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -16,7 +16,9 @@ Examples:
   hythe backup list /mnt/backup                list the backups in the folder
   hythe backup verify /mnt/backup              read and hash everything in the folder
   hythe backup prune /mnt/backup --keep 30     remove all backups but the newest 30
+  hythe backup s3://backups/hythe              back up into a bucket of an S3 server
 
+For a bucket, hythe reads AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
 A folder whose name is a subcommand needs a path: `hythe backup ./list`. The exit code is 1 if the registry could not give
 a blob; the backup then exists without that blob.";
 
@@ -50,9 +52,9 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct BackupArgs {
-    /// The folder of the backups; hythe creates it
+    /// The folder of the backups, which hythe creates, or a bucket: s3://BUCKET/PREFIX
     #[arg(value_name = "DEST", required = true)]
-    pub destination: Option<PathBuf>,
+    pub destination: Option<BackupPlace>,
     /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
     /// port in `REG_PORT`]
     #[arg(long, value_name = "URL")]
@@ -71,18 +73,18 @@ pub struct BackupArgs {
 /// The subcommands of `hythe backup`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BackupCommand {
-    /// List the backups in a folder
+    /// List the backups
     List {
-        /// The folder of the backups
+        /// The folder of the backups, or s3://BUCKET/PREFIX
         #[arg(value_name = "DEST")]
-        destination: PathBuf,
+        destination: BackupPlace,
     },
-    /// Read and hash everything in a folder of backups
+    /// Read and hash everything in the backups
     #[command(after_help = VERIFY_BACKUP_EXAMPLES)]
     Verify {
-        /// The folder of the backups
+        /// The folder of the backups, or s3://BUCKET/PREFIX
         #[arg(value_name = "DEST")]
-        destination: PathBuf,
+        destination: BackupPlace,
     },
     /// Remove old backups, and the blobs that only they need
     #[command(after_help = PRUNE_EXAMPLES)]
@@ -92,9 +94,9 @@ pub enum BackupCommand {
 /// The arguments of `hythe backup prune`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PruneArgs {
-    /// The folder of the backups
+    /// The folder of the backups, or s3://BUCKET/PREFIX
     #[arg(value_name = "DEST")]
-    pub destination: PathBuf,
+    pub destination: BackupPlace,
     /// How many of the newest backups to keep
     #[arg(long, value_name = "N", required_unless_present = "keep_within", conflicts_with = "keep_within")]
     pub keep: Option<u32>,
@@ -112,9 +114,9 @@ pub struct PruneArgs {
 /// The arguments of `hythe restore`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
-    /// The folder of the backups
+    /// The folder of the backups, or s3://BUCKET/PREFIX
     #[arg(value_name = "DEST")]
-    pub destination: PathBuf,
+    pub destination: BackupPlace,
     /// The data folder to make; it has no content, and no server uses it
     #[arg(long, value_name = "FOLDER", required_unless_present = "registry", conflicts_with_all = ["registry", "overwrite"])]
     pub data: Option<PathBuf>,

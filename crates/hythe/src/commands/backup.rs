@@ -1,12 +1,9 @@
-//! `hythe backup`: backs a running registry up into a folder, and looks after the folder.
+//! `hythe backup`: backs a running registry up into a folder or a bucket, and looks after the backups.
 
+pub(super) mod place;
 mod source;
 
-use std::path::Path;
-
-use hythe_backup::{
-    Backup, Bad, Destination, Done, Keep, Progress, Prune, Pruned, Records, Summary, Time, verify,
-};
+use hythe_backup::{Backup, Bad, Destination, Done, Keep, Progress, Prune, Pruned, Summary, Time, verify};
 use serde_json::{Value, json};
 
 use super::cache::Target;
@@ -16,7 +13,8 @@ use crate::args::{BackupArgs, BackupCommand, PruneArgs};
 use crate::config::Environment;
 use crate::console::{Line, Printer, count_of, size, table};
 use crate::failure::Failure;
-use crate::values::{Output, show_duration};
+use crate::values::{BackupPlace, Output, show_duration};
+use place::place;
 use source::Remote;
 
 /// How often the line about the progress is looked at.
@@ -25,19 +23,21 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
 pub(super) fn backup(args: &BackupArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     match &args.command {
         None => create(args, environment, printer),
-        Some(BackupCommand::List { destination }) => list(destination, printer),
-        Some(BackupCommand::Verify { destination }) => verify_all(destination, printer),
-        Some(BackupCommand::Prune(args)) => prune(args, printer),
+        Some(BackupCommand::List { destination }) => list(destination, environment, printer),
+        Some(BackupCommand::Verify { destination }) => verify_all(destination, environment, printer),
+        Some(BackupCommand::Prune(args)) => prune(args, environment, printer),
     }
 }
 
 fn create(args: &BackupArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let path = args.destination.as_deref().unwrap_or(Path::new("."));
+    let Some(path) = &args.destination else {
+        return Err(Failure::Usage("name the folder or the bucket of the backups".to_owned()));
+    };
     let target = Target::chosen(args.registry.as_deref(), environment)?;
     let host = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect::<String>();
     let holder = format!("process {} on {host}", std::process::id());
     let source = Remote::new(&target, holder, args.cached)?;
-    let destination = Destination::create(path)?;
+    let destination = Destination::create_in(place(path, environment))?;
     let work = async {
         let progress = Progress::default();
         let backup = Backup {
@@ -67,7 +67,7 @@ pub(super) async fn shown<T>(progress: &Progress, did: &str, work: impl Future<O
     }
 }
 
-fn report(done: &Done, path: &Path, printer: Printer) -> Result<(), Failure> {
+fn report(done: &Done, path: &BackupPlace, printer: Printer) -> Result<(), Failure> {
     let Done { time, summary, lacking } = done;
     let text = format!(
         "backed up {} with {}, {} and {} ({}) as {time}; copied {} ({})",
@@ -86,7 +86,6 @@ fn report(done: &Done, path: &Path, printer: Printer) -> Result<(), Failure> {
     });
     if summary.lacks == 0 {
         if printer.output() == Output::Text {
-            let path = path.display();
             printer.note(format_args!(
                 "to check it: `hythe backup verify {path}`; to restore it: `hythe restore {path} --data FOLDER`"
             ));
@@ -110,12 +109,12 @@ fn value_of(time: Time, summary: &Summary) -> Value {
     value
 }
 
-fn list(path: &Path, printer: Printer) -> Result<(), Failure> {
-    let destination = Destination::open(path)?;
+fn list(path: &BackupPlace, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let destination = Destination::open_in(place(path, environment))?;
     let (mut found, mut broken) = (Vec::new(), 0);
     for time in destination.snapshots()? {
-        match Records::open(&destination, time) {
-            Ok(records) => found.push((time, records.summary().clone())),
+        match Summary::read(&destination, time) {
+            Ok(summary) => found.push((time, summary)),
             Err(error) => {
                 broken += 1;
                 printer.note(format_args!("warning: {error}"));
@@ -136,7 +135,7 @@ fn list(path: &Path, printer: Printer) -> Result<(), Failure> {
     });
     let rows: Vec<_> = rows.collect();
     if found.is_empty() && printer.output() == Output::Text {
-        printer.note(format_args!("no backup yet; make one with `hythe backup {}`", path.display()));
+        printer.note(format_args!("no backup yet; make one with `hythe backup {path}`"));
     } else {
         printer.data(table(heading, &rows), || {
             let backups = found.iter().map(|(time, summary)| value_of(*time, summary));
@@ -149,8 +148,8 @@ fn list(path: &Path, printer: Printer) -> Result<(), Failure> {
     Err(Failure::Images(format!("cannot read {}", count_of(broken, "snapshot"))))
 }
 
-fn verify_all(path: &Path, printer: Printer) -> Result<(), Failure> {
-    let destination = Destination::open(path)?;
+fn verify_all(path: &BackupPlace, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let destination = Destination::open_in(place(path, environment))?;
     let progress = std::sync::Arc::new(Progress::default());
     let work = {
         let (destination, progress) = (destination.clone(), std::sync::Arc::clone(&progress));
@@ -174,7 +173,8 @@ fn verify_all(path: &Path, printer: Printer) -> Result<(), Failure> {
         printer.data("", || {
             json!({
                 "snapshots": verified.snapshots, "blobs": verified.blobs, "bytes": verified.bytes,
-                "unlisted": verified.unlisted, "bad_count": verified.bad_count,
+                "unlisted": verified.unlisted, "unlisted_bytes": verified.unlisted_bytes,
+                "backups_in_progress": verified.backups, "bad_count": verified.bad_count,
                 "bad": verified.bad.iter().map(bad).collect::<Vec<_>>(),
             })
         });
@@ -188,14 +188,28 @@ fn verify_all(path: &Path, printer: Printer) -> Result<(), Failure> {
             count_of(verified.blobs, "blob"),
             size(verified.bytes)
         ));
+        if verified.unlisted > 0 {
+            let why = if verified.backups > 0 {
+                "a backup is in progress, which may need them".to_owned()
+            } else {
+                format!(
+                    "an interrupted backup or a removed one left them, or they were damaged. `hythe backup prune {path} --keep N` \
+                     notes them, and removes them a day later"
+                )
+            };
+            printer.note(format_args!(
+                "{} ({}) belong to no backup: {why}",
+                count_of(verified.unlisted, "file"),
+                size(verified.unlisted_bytes)
+            ));
+        }
     }
     if verified.bad_count == 0 {
         return Ok(());
     }
     Err(Failure::Images(format!(
-        "found {}. Back up again while the registry still has that content: `hythe backup {}`",
-        count_of(verified.bad_count, "damage"),
-        path.display()
+        "found {}. Back up again while the registry still has that content: `hythe backup {path}`",
+        count_of(verified.bad_count, "damage")
     )))
 }
 
@@ -209,8 +223,8 @@ fn described(bad: &Bad) -> String {
     format!("{what}: {}{needed}", bad.flaw)
 }
 
-fn prune(args: &PruneArgs, printer: Printer) -> Result<(), Failure> {
-    let destination = Destination::open(&args.destination)?;
+fn prune(args: &PruneArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let destination = Destination::open_in(place(&args.destination, environment))?;
     let keep = match (args.keep, args.keep_within) {
         (_, Some(time)) => Keep::Within(time),
         (count, None) => Keep::Newest(count.unwrap_or(1) as usize),

@@ -13,13 +13,12 @@ use hythe_storage::FsStorage;
 use serde_json::{Value, json};
 
 use super::runtime::{Work, runtime};
-use super::serve;
+use super::{offline, serve};
 use crate::args::RecoverArgs;
-use crate::config::{Environment, Inputs, key, load};
+use crate::config::Environment;
 use crate::console::{Printer, count_of, size};
 use crate::failure::{Failure, FileError, StartError};
 use crate::settings::Settings;
-use crate::values::Storage;
 
 /// The most images and lines that the messages name.
 const NAMED: usize = 20;
@@ -30,24 +29,7 @@ pub(super) fn recover(
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let flag = args.data.as_ref().map(|data| data.display().to_string());
-    let flags = key("data").zip(flag).map(|(key, data)| (key, vec![data])).into_iter().collect();
-    let loaded = load(&Inputs { file: args.config.clone(), flags, ..Inputs::default() }, environment)?;
-    printer.warnings(&loaded.warnings);
-    let settings = loaded.settings;
-    if settings.storage != Storage::Fs {
-        return Err(Failure::Usage(
-            "only a registry with `storage = \"fs\"` has a catalog to recover".to_owned(),
-        ));
-    }
-    let data = &settings.data;
-    if !data.join("format").is_file() {
-        let why = format!(
-            "{} is not a data folder of hythe. Name the one that the server uses with --data FOLDER",
-            data.display()
-        );
-        return Err(Failure::Usage(why));
-    }
+    let settings = offline::settings(args.data.as_deref(), args.config.as_deref(), environment, printer)?;
     runtime(Work::Registry)?.block_on(run(args, &settings, printer))
 }
 

@@ -12,6 +12,7 @@ use hythe_oci::RepositoryName;
 use hythe_storage::{FsStorage, Storage};
 use serde_json::json;
 
+use super::backup::place::place;
 use super::backup::shown;
 use super::interrupt::unless_interrupted;
 use super::runtime::{Work, runtime};
@@ -30,7 +31,7 @@ pub(super) fn restore(
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let destination = Destination::open(&args.destination)?;
+    let destination = Destination::open_in(place(&args.destination, environment))?;
     let time = destination.snapshot_at(args.snapshot.0)?;
     match &args.data {
         Some(data) => {
@@ -94,7 +95,7 @@ async fn refuse_content(catalog: &Path, data: &Path, args: &RestoreArgs) -> Resu
     if totals.manifests == 0 && !has_blobs {
         return Ok(());
     }
-    let path = args.destination.display();
+    let path = &args.destination;
     Err(Failure::Usage(format!(
         "{} already has {} and {}: restore into an empty folder. To bring single repositories back, start that registry and push \
          them into it: `hythe restore {path} --registry URL --repository PATTERN`",

@@ -44,6 +44,9 @@ use crate::failure::{Failure, StartError};
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
+/// The longest wait at the end for work on other threads.
+const END: Duration = Duration::from_secs(5);
+
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let reader = Reader::new(inputs, environment, printer);
@@ -53,7 +56,11 @@ pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer)
         return Ok(());
     }
     printer.warnings(&loaded.warnings);
-    runtime(Work::Registry)?.block_on(run(loaded.settings, reader, printer))
+    let runtime = runtime(Work::Registry)?;
+    let outcome = runtime.block_on(run(loaded.settings, reader, printer));
+    // A scheduled backup may still wait for its destination. What it has not finished, the next one does.
+    runtime.shutdown_timeout(END);
+    outcome
 }
 
 /// Does what only root can do, then executes the program again as an ordinary user. Returns only if the process stays
@@ -152,7 +159,7 @@ pub(super) async fn start(
     let mut authentication = Authentication::new(registry.clone()).map_err(StartError::from)?;
     authentication.first_user(&settings, printer).await?;
     let auth = authentication.of(&settings).map_err(StartError::from)?;
-    let options = wiring::server_options(&settings, auth);
+    let options = wiring::server_options(&settings, auth, &reader.environment);
     let server = Server::new(registry.clone(), cache.clone(), options, log);
     let running =
         Running { server: server.clone(), registry: registry.clone(), cache, levels, authentication };

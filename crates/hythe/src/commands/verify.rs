@@ -1,20 +1,55 @@
 //! `hythe verify`: compares everything that a registry stores with its digests.
 
 use hythe_api::{Damage, DamagedImage, Total, VerifiedSlice};
+use hythe_lifecycle::{Cursor, Verifier};
+use hythe_server::verified_slice;
 use serde_json::{Value, json};
 
 use super::cache::{Admin, Target};
-use super::runtime::run;
+use super::runtime::{Work, run, runtime};
+use super::{offline, serve};
 use crate::args::VerifyArgs;
 use crate::config::Environment;
 use crate::console::{Line, Printer, count_of, size};
-use crate::failure::Failure;
+use crate::failure::{Failure, StartError};
+use crate::settings::Settings;
 use crate::values::Output;
 
-/// Asks a running registry to verify its content, slice by slice.
+/// The size of a slice of a data folder, in bytes.
+const SLICE: u64 = 64 << 20;
+
+/// Asks a running registry to verify its content, or verifies a data folder, slice by slice.
 pub(super) fn verify(args: &VerifyArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    if let Some(data) = &args.data {
+        let settings = offline::settings(Some(data), args.config.as_deref(), environment, printer)?;
+        return runtime(Work::Registry)?.block_on(verify_folder(&settings, printer));
+    }
     let target = Target::chosen(args.registry.as_deref(), environment)?;
-    run(verify_all(&target, printer))
+    run(async {
+        let admin = Admin::new(&target)?;
+        verify_all(async |after| Ok(admin.verify(after).await?), printer).await
+    })
+}
+
+/// Verifies a data folder, which this locks: no server uses it meanwhile.
+async fn verify_folder(settings: &Settings, printer: Printer) -> Result<(), Failure> {
+    let registry = serve::open(settings).await?;
+    let failed = |error| StartError::Recover { folder: settings.data.clone(), error };
+    let verifier = Verifier::new(registry.clone());
+    let slice = async |after: Option<&str>| {
+        let total = match after {
+            None => Some(registry.totals().await.map_err(failed)?),
+            Some(_) => None,
+        };
+        let total = total.map(|total| Total { blobs: total.blobs, bytes: total.bytes });
+        // The text is one that the slice before gave.
+        let cursor = after.and_then(|after| after.parse().ok()).unwrap_or_else(Cursor::default);
+        let slice = verifier.slice(cursor, SLICE).await.map_err(failed)?;
+        Ok(VerifiedSlice { total, ..verified_slice(slice) })
+    };
+    let verified = verify_all(slice, printer).await;
+    registry.close();
+    verified
 }
 
 /// How much was verified so far, and what was wrong.
@@ -35,12 +70,14 @@ impl Verified {
     }
 }
 
-async fn verify_all(target: &Target, printer: Printer) -> Result<(), Failure> {
-    let admin = Admin::new(target)?;
+async fn verify_all(
+    verify: impl AsyncFn(Option<&str>) -> Result<VerifiedSlice, Failure>,
+    printer: Printer,
+) -> Result<(), Failure> {
     let (mut verified, mut after, mut total) = (Verified::default(), None::<String>, Total::default());
     let line = Line::start();
     loop {
-        let slice = admin.verify(after.as_deref()).await?;
+        let slice = verify(after.as_deref()).await?;
         total = slice.total.unwrap_or(total);
         // A position that does not move on would make an endless loop.
         let next = slice.next.clone().filter(|next| after.as_ref() != Some(next));

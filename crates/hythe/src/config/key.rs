@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hythe_backup::Keep;
 use hythe_oci::Authority;
 use hythe_registry::{Budget, DiskAmount};
 use serde_json::Value;
@@ -11,12 +12,11 @@ use serde_json::Value;
 use crate::settings::Settings;
 use crate::values::Raw;
 use crate::values::read::{
-    additions, amount, budget, choice, count, duration, file, list, name, names, path, size, some, switch,
-    texts,
+    additions, amount, backup_place, budget, choice, count, duration, file, keep, list, name, names, path, plain, size, some, switch, texts,
 };
 use crate::values::{
-    Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_amount, show_budget, show_duration,
-    show_size,
+    Addition, BackupPlace, Choice, HostName, Listen, Mirror, Origin, ValueError, show_amount, show_budget,
+    show_duration, show_keep, show_size,
 };
 
 /// One setting. The file, variables, flags, `hythe config` and the documentation all use this definition.
@@ -52,6 +52,9 @@ pub enum Kind {
     Count(Slot<u64>, u64, u64),
     Amount(Slot<DiskAmount>),
     Budget(Slot<Budget>),
+    BackupPlace(Slot<Option<BackupPlace>>),
+    Keep(Slot<Keep>),
+    Text(Slot<String>, &'static str),
     Word(&'static dyn Word),
 }
 
@@ -140,6 +143,9 @@ impl Kind {
             Self::Count(slot, least, most) => slot.put(settings, count(raw, *least, *most)),
             Self::Amount(slot) => slot.put(settings, amount(raw)),
             Self::Budget(slot) => slot.put(settings, budget(raw)),
+            Self::BackupPlace(slot) => slot.put(settings, backup_place(raw)),
+            Self::Keep(slot) => slot.put(settings, keep(raw)),
+            Self::Text(slot, _) => slot.put(settings, plain(raw)),
             Self::Word(word) => word.read(settings, raw),
         }
     }
@@ -166,6 +172,11 @@ impl Kind {
             Self::Count(slot, ..) => (*(slot.get)(settings)).into(),
             Self::Amount(slot) => show_amount(*(slot.get)(settings)).into(),
             Self::Budget(slot) => show_budget(*(slot.get)(settings)).into(),
+            Self::BackupPlace(slot) => {
+                (slot.get)(settings).as_ref().map_or_else(String::new, ToString::to_string).into()
+            }
+            Self::Keep(slot) => show_keep(*(slot.get)(settings)).into(),
+            Self::Text(slot, _) => (slot.get)(settings).as_str().into(),
             Self::Word(word) => word.show(settings).into(),
         }
     }
@@ -187,6 +198,9 @@ impl Kind {
             Self::Size(slot, ..) | Self::Count(slot, ..) => slot.copy(from, to),
             Self::Amount(slot) => slot.copy(from, to),
             Self::Budget(slot) => slot.copy(from, to),
+            Self::BackupPlace(slot) => slot.copy(from, to),
+            Self::Keep(slot) => slot.copy(from, to),
+            Self::Text(slot, _) => slot.copy(from, to),
             Self::Word(word) => word.copy(from, to),
         }
     }
@@ -217,6 +231,11 @@ impl Kind {
             Self::Count(_, least, most) => format!("a number from {least} to {most}"),
             Self::Amount(_) => "a size, or a share of the file system such as 5%".to_owned(),
             Self::Budget(_) => "`auto`, a size, or a share of the file system such as 60%".to_owned(),
+            Self::BackupPlace(_) => {
+                "the path of a folder, s3://BUCKET/PREFIX, or an empty string for none".to_owned()
+            }
+            Self::Keep(_) => "`all`, a number of backups, or a duration such as 90d".to_owned(),
+            Self::Text(_, allowed) => (*allowed).to_owned(),
             Self::Word(word) => word.all(),
         }
     }
@@ -238,6 +257,9 @@ impl Kind {
             Self::Size(..) => "SIZE",
             Self::Amount(_) | Self::Budget(_) => "SIZE|SHARE",
             Self::Count(..) => "NUMBER",
+            Self::BackupPlace(_) => "DEST",
+            Self::Keep(_) => "N|DURATION",
+            Self::Text(..) => "TEXT",
         }
     }
 

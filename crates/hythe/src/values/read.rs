@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hythe_backup::Keep;
 use hythe_oci::Authority;
 use hythe_registry::{Budget, DiskAmount};
 use serde_json::Value;
 
 use super::raw::{Raw, without_credentials};
 use super::{
-    Addition, Choice, ValueError, parse_amount, parse_budget, parse_duration, parse_name, parse_size,
-    show_duration, show_size,
+    Addition, BackupPlace, Choice, ValueError, parse_amount, parse_budget, parse_duration, parse_keep,
+    parse_name, parse_size, show_duration, show_size,
 };
 
 pub(crate) fn texts<T: ToString>(items: &[T]) -> Value {
@@ -88,7 +89,7 @@ pub(crate) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
     list_of(raw, at_commas, parse_path)
 }
 
-fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
+pub(crate) fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
     if text.is_empty() {
         return Err(ValueError::new("write a path"));
     }
@@ -157,6 +158,28 @@ pub(crate) fn budget(raw: &Raw) -> Result<Budget, ValueError> {
         other => {
             parse_budget(text(other, "write `auto`, a size such as \"20GiB\", or a share such as \"60%\"")?)
         }
+    }
+}
+
+pub(crate) fn backup_place(raw: &Raw) -> Result<Option<BackupPlace>, ValueError> {
+    let text = text(raw, "write the path of a folder, or s3://BUCKET/PREFIX")?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+pub(crate) fn keep(raw: &Raw) -> Result<Keep, ValueError> {
+    match raw {
+        Raw::Integer(number) => parse_keep(&number.to_string()),
+        other => parse_keep(text(other, "write `all`, a number, or a duration such as \"90d\"")?),
+    }
+}
+
+pub(crate) fn plain(raw: &Raw) -> Result<String, ValueError> {
+    let text = text(raw, "write a text in quotes")?;
+    let is_plain = text.len() <= 1024 && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if is_plain {
+        Ok(text.to_owned())
+    } else {
+        Err(ValueError::new("write at most 1024 bytes without spaces"))
     }
 }
 

@@ -43,6 +43,12 @@ fn an_error_in_a_file_has_line_column_and_what_to_write() {
             "`listen` cannot be a list of other values than strings: write a list of strings",
         ),
         ("data = \"~/hythe\"", "hythe does not expand `~`"),
+        ("backup.destination = \"gs://bucket\"", "write the path of a folder, or s3://BUCKET/PREFIX"),
+        ("backup.keep = 0", "`backup.keep` cannot be 0: write `all`, a number of backups such as 30"),
+        (
+            "data = \"/srv/hythe\"\nbackup.destination = \"/srv/hythe/x/../backups\"",
+            "/srv/hythe/x/../backups is in the data folder /srv/hythe",
+        ),
         ("http.hosts = [\"https://a\"]", "write a host name without scheme and port"),
         ("http.cors-origins = [\"a.example\"]", "write an origin as browsers send it"),
         ("listen = [\"a\"", "h.toml:1:14: this is not TOML: "),

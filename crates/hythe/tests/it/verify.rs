@@ -95,3 +95,25 @@ fn each_of_a_thousand_flipped_bits_is_found_and_a_push_heals_what_they_damaged()
     }
     assert_eq!(std::fs::read_dir(registry.folder().join("quarantine")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_data_folder_that_no_server_uses_is_verified_too_and_one_that_a_server_uses_is_not() {
+    let mut registry = TestRegistry::setup().storage(hythe_testing::Storage::Fs).start();
+    ImageBuilder::new(3).layers(2, 40_000).build().push(&registry.client(), "app", "v1");
+    let folder = registry.folder().display().to_string();
+    let verify = |more: &[&str]| run(&[&["verify", "--data", &folder], more].concat(), &[], "");
+    assert_ne!(verify(&[]).code, Some(0), "a server uses the folder");
+    let damaged = files(&registry)[0].clone();
+    registry.stop();
+    let ran = verify(&[]).expect(0);
+    assert!(ran.err.contains("verified 3 blobs and 1 manifest (78."), "{}", ran.err);
+    flip(&damaged, 1000);
+    let found = verify(&["--output", "json"]);
+    assert_eq!(found.code, Some(1), "{}", found.err);
+    let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(json["damages"][0]["images"][0]["repository"], "app", "{json:#}");
+    assert!(!damaged.exists(), "the file is in quarantine");
+    let other = tempfile::tempdir().unwrap();
+    let refused = run(&["verify", "--data", &other.path().display().to_string()], &[], "");
+    assert!(refused.err.contains("is not a data folder of hythe"), "{}", refused.err);
+}

@@ -34,11 +34,11 @@ pub(crate) async fn verify(call: &Call<'_>) -> Result<Response<Body>, Rejection>
     let slice = call.app.verifier.slice(cursor, SLICE).await.map_err(failed)?;
     call.app.metrics.verified(&slice);
     let total = total.map(|total| Total { blobs: total.blobs, bytes: total.bytes });
-    Ok(json(&VerifiedSlice { total, ..slice_of(slice) }))
+    Ok(json(&VerifiedSlice { total, ..verified_slice(slice) }))
 }
 
 /// The result of a slice, in the form of `/api/verify`.
-fn slice_of(slice: Slice) -> VerifiedSlice {
+pub fn verified_slice(slice: Slice) -> VerifiedSlice {
     let Slice { blobs, manifests, bytes, damages, next } = slice;
     let damages = damages.into_iter().map(damage_of).collect();
     VerifiedSlice { blobs, manifests, bytes, damages, next: next.map(|next| next.to_string()), total: None }

@@ -42,7 +42,10 @@ pub(super) async fn reload_on_hangup(
         let Ok(Some((reloaded, upstreams, taken))) = read.await else { continue };
         settings.clone_from(&reloaded.settings);
         match running.authentication.of(&settings) {
-            Ok(auth) => running.server.set_options(wiring::server_options(&settings, auth)),
+            Ok(auth) => {
+                let options = wiring::server_options(&settings, auth, &reader.environment);
+                running.server.set_options(options);
+            }
             Err(error) => {
                 reader.printer.note(format_args!("warning: the server's new settings are not used: {error}"));
             }

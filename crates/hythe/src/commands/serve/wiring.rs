@@ -4,9 +4,11 @@ use hythe_lifecycle::Pace;
 use hythe_lifecycle::retention::Limits;
 use hythe_oci::Authority;
 use hythe_registry::RegistryOptions;
-use hythe_server::{Auth, Format, Mirror, RetentionOptions, ServerOptions};
+use hythe_server::{Auth, BackupOptions, Format, Mirror, RetentionOptions, ServerOptions};
 use hythe_upstream::{Allowed, CacheOptions};
 
+use crate::commands::backup::place::configured;
+use crate::config::Environment;
 use crate::settings::Settings;
 use crate::values::{Listen, LogFormat, Storage};
 
@@ -22,7 +24,7 @@ pub(super) fn format(format: LogFormat) -> Format {
     }
 }
 
-pub(super) fn server_options(settings: &Settings, auth: Option<Auth>) -> ServerOptions {
+pub(super) fn server_options(settings: &Settings, auth: Option<Auth>, environment: &Environment) -> ServerOptions {
     let http = &settings.http;
     ServerOptions {
         hosts: http.hosts.iter().map(ToString::to_string).collect(),
@@ -46,9 +48,18 @@ pub(super) fn server_options(settings: &Settings, auth: Option<Auth>) -> ServerO
             interval: settings.retain.interval,
             limits: Limits { images: settings.retain.max_images, percent: settings.retain.max_percent },
         },
+        backup: backup_options(settings, environment),
         scrub: Pace { rate: settings.verify.rate, interval: settings.verify.interval },
         auth,
     }
+}
+
+fn backup_options(settings: &Settings, environment: &Environment) -> Option<BackupOptions> {
+    let backup = &settings.backup;
+    let store = configured(settings, environment)?;
+    let machine = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect();
+    let name = settings.http.hosts.first().map_or(machine, ToString::to_string);
+    Some(BackupOptions { store, name, interval: backup.interval, keep: backup.keep, grace: backup.grace })
 }
 
 pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {

@@ -1,5 +1,7 @@
 //! Checks of the combined configuration, after all layers are read.
 
+use std::path::{Path, PathBuf};
+
 use hythe_oci::Authority;
 use hythe_upstream::Share;
 
@@ -8,7 +10,7 @@ use crate::config::error::Problem;
 use crate::config::source::ValueSource;
 use crate::config::upstreams::{Finding, FindingPlace, assemble, login_field};
 use crate::tables::{RetainTable, RuleTable, UpstreamTable, known_name};
-use crate::values::Listen;
+use crate::values::{BackupPlace, Listen, Storage};
 
 impl Draft {
     pub(super) fn check(&mut self) {
@@ -20,6 +22,7 @@ impl Draft {
         self.check_logins();
         self.check_rules();
         self.check_access();
+        self.check_backups();
     }
 
     /// Refuses rules about access that would allow nothing: a user would look for the mistake elsewhere.
@@ -30,6 +33,19 @@ impl Draft {
                 let text = format!("the rule has no `{missing}`, so it would allow nothing: add them");
                 self.problems.push(Problem::new(place.unwrap_or_default(), text));
             }
+        }
+    }
+
+    /// Refuses backups in the data folder: whoever loses the folder would lose them too, and hythe refuses strange files there.
+    fn check_backups(&mut self) {
+        let Some(BackupPlace::Folder(folder)) = &self.settings.backup.destination else { return };
+        if self.settings.storage == Storage::Fs && real(folder).starts_with(real(&self.settings.data)) {
+            let text = format!(
+                "{} is in the data folder {}: backups there would be lost with it. Name a folder on another disk, or s3://BUCKET/PREFIX",
+                folder.display(),
+                self.settings.data.display()
+            );
+            self.problems.push(Problem::new(self.source("backup.destination").place(), text));
         }
     }
 
@@ -207,5 +223,15 @@ impl Draft {
             FindingPlace::Field(upstream, field) => of_table(upstream, field)?,
         };
         Some(Problem::new(source.place(), finding.text))
+    }
+}
+
+/// The path without symbolic links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = path.ancestors().find_map(|known| Some((known, known.canonicalize().ok()?)));
+    match known {
+        Some((known, real)) => path.strip_prefix(known).map_or(path.clone(), |rest| real.join(rest)),
+        None => path,
     }
 }

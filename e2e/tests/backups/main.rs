@@ -3,6 +3,10 @@
 //! `HYTHE_BACKUP_MEGABYTES` sets how much the server has before the first backup, `HYTHE_KILL_ROUNDS` the number of kills of
 //! backups and of restores each, and `HYTHE_KILL_SEED` repeats the choices of an earlier run.
 
+mod bucket;
+#[path = "../../../crates/backup/tests/contract/mod.rs"]
+mod contract;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
