@@ -71,19 +71,22 @@ impl Prune {
             old.iter().try_for_each(|time| destination.remove_snapshot(*time))?;
         }
         let (mut unlisted, mut due) = (BTreeMap::new(), Vec::new());
-        destination.each_unneeded(|digest| listed.contains(digest), |Unneeded { key, name, size }| {
-            let since = known.get(&key).copied().filter(|since| *since <= now.millis());
-            let is_due =
-                since.is_some_and(|since| now.minus(self.grace).millis() >= since) || self.grace.is_zero();
-            if is_due && backups == 0 {
-                due.push((name, size));
-            } else {
-                pruned.waiting += 1;
-                pruned.waiting_bytes += size;
-                unlisted.insert(key, since.unwrap_or(now.millis()));
-            }
-            Ok(())
-        })?;
+        destination.each_unneeded(
+            |digest| listed.contains(digest),
+            |Unneeded { key, name, size }| {
+                let since = known.get(&key).copied().filter(|since| *since <= now.millis());
+                let is_due = since.is_some_and(|since| now.minus(self.grace).millis() >= since)
+                    || self.grace.is_zero();
+                if is_due && backups == 0 {
+                    due.push((name, size));
+                } else {
+                    pruned.waiting += 1;
+                    pruned.waiting_bytes += size;
+                    unlisted.insert(key, since.unwrap_or(now.millis()));
+                }
+                Ok(())
+            },
+        )?;
         for part in due.chunks(STEP) {
             if !self.dry_run {
                 if !this.is_seen() {

@@ -24,8 +24,8 @@ mod tag_ttl;
 
 pub use addition::Addition;
 pub use amount::{parse_amount, parse_budget, show_amount, show_budget};
-pub use choice::{AuthChallenge, Choice, LogFormat, LogLevel, Storage};
 pub use backup_place::BackupPlace;
+pub use choice::{AuthChallenge, Choice, LogFormat, LogLevel, Storage};
 pub use choice::{Choice, LogFormat, LogLevel, Storage};
 pub use duration::{parse_duration, show_duration};
 pub use endpoint::Endpoint;

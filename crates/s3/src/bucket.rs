@@ -110,7 +110,11 @@ impl Bucket {
     }
 
     /// Does something with the object of this name.
-    fn ask<T: Send + 'static, F>(&self, name: &str, ask: impl FnOnce(Arc<dyn ObjectStore>, Path) -> F) -> io::Result<T>
+    fn ask<T: Send + 'static, F>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(Arc<dyn ObjectStore>, Path) -> F,
+    ) -> io::Result<T>
     where
         F: Future<Output = object_store::Result<T>> + Send + 'static,
     {
@@ -132,19 +136,26 @@ impl BucketOptions {
 
     fn connect(&self) -> io::Result<Arc<dyn ObjectStore>> {
         let mut builder = AmazonS3Builder::new();
-        for (name, value) in self.variables.iter().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty()) {
+        for (name, value) in
+            self.variables.iter().filter(|(name, value)| name.starts_with("AWS_") && !value.is_empty())
+        {
             if let Ok(key) = name.to_ascii_lowercase().parse() {
                 builder = builder.with_config(key, value);
             }
         }
         let endpoint = self.endpoint.as_deref();
-        let endpoint = endpoint.or_else(|| self.variable("AWS_ENDPOINT_URL_S3")).or_else(|| self.variable("AWS_ENDPOINT_URL"));
+        let endpoint = endpoint
+            .or_else(|| self.variable("AWS_ENDPOINT_URL_S3"))
+            .or_else(|| self.variable("AWS_ENDPOINT_URL"));
         let region = self.region.as_deref().or_else(|| self.variable("AWS_REGION"));
         let region = region.or_else(|| self.variable("AWS_DEFAULT_REGION")).unwrap_or("us-east-1");
         if let Some(Keys { id, secret_file }) = &self.keys {
             let secret = std::fs::read_to_string(secret_file).map_err(|error| {
                 let path = secret_file.display();
-                io::Error::new(error.kind(), format!("the file {path} with the secret of the access key cannot be read: {error}"))
+                io::Error::new(
+                    error.kind(),
+                    format!("the file {path} with the secret of the access key cannot be read: {error}"),
+                )
             })?;
             builder = builder.with_access_key_id(id).with_secret_access_key(secret.trim());
         } else {
@@ -155,7 +166,8 @@ impl BucketOptions {
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
         }
-        let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: RETRY };
+        let retry =
+            RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: RETRY };
         let store = builder
             .with_region(region)
             .with_bucket_name(&self.bucket)
@@ -175,8 +187,12 @@ impl BucketOptions {
             (Some(_), Some(_)) => return Ok(()),
             (Some(_), None) => "AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY",
             (None, Some(_)) => "AWS_SECRET_ACCESS_KEY is set, but not AWS_ACCESS_KEY_ID",
-            (None, None) if !has_endpoint || ROLES.iter().any(|name| self.variable(name).is_some()) => return Ok(()),
-            (None, None) => "there are no credentials for the S3 server: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            (None, None) if !has_endpoint || ROLES.iter().any(|name| self.variable(name).is_some()) => {
+                return Ok(());
+            }
+            (None, None) => {
+                "there are no credentials for the S3 server: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            }
         };
         Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
     }

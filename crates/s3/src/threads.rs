@@ -27,7 +27,8 @@ impl Drop for Owned {
 impl Threads {
     pub(crate) fn start() -> io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).max_blocking_threads(4).thread_name("s3").enable_all().build()?;
+        let runtime =
+            builder.worker_threads(1).max_blocking_threads(4).thread_name("s3").enable_all().build()?;
         Ok(Self(Arc::new(Owned { handle: runtime.handle().clone(), runtime: Some(runtime) })))
     }
 

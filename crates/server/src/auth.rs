@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderValue};
-use hythe_auth::{Authenticator, Credentials, Identity, Policy, Refused};
+use hythe_auth::{Authenticator, Credentials, Identity, Kind, Policy, Proof, Refused, Subject};
 use hythe_registry::Error;
 
 use crate::access::Wanted;
+use crate::peer::Peer;
 use crate::reject::Rejection;
+use crate::tls::ClientCertificate;
 
 /// The path of the token server.
 pub(crate) const TOKEN: &str = "/token";
@@ -43,18 +45,23 @@ pub enum Challenge {
     },
 }
 
+/// The identity that a verified client certificate proves: its common name, or the whole subject without one.
+fn named_by(certificate: &ClientCertificate) -> Option<Identity> {
+    let name = certificate.common_name.as_ref().unwrap_or(&certificate.subject);
+    let subject = Subject::new(Kind::Certificate, name).ok()?;
+    Some(Identity::known(Arc::new(subject), Proof::Certificate))
+}
+
 impl Auth {
-    /// The identity of the client that sends these headers.
-    pub(crate) async fn identify(
-        &self,
-        headers: &HeaderMap,
-        from: SocketAddr,
-    ) -> Result<Identity, Rejection> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Identity::anonymous()) };
+    /// The identity of the client that sends these headers. Credentials come before a client certificate.
+    pub(crate) async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Identity, Rejection> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return Ok(peer.certificate.as_deref().and_then(named_by).unwrap_or_else(Identity::anonymous));
+        };
         let read = value.to_str().map_err(|_| Rejection::unauthorized("the credentials are not text"));
         let credentials =
             Credentials::parse(read?).map_err(|error| Rejection::unauthorized(error.to_string()))?;
-        self.identify_by(&credentials, from).await
+        self.identify_by(&credentials, peer.address).await
     }
 
     /// The identity of the client that presents these credentials.

@@ -164,7 +164,7 @@ async fn route(
     let identity = match options.auth.as_ref().filter(|_| access.needs_identity()) {
         Some(auth) => Some((
             auth,
-            auth.identify(headers, peer.address)
+            auth.identify(headers, peer)
                 .await
                 .map_err(|rejection| challenged(rejection, &Wanted::default(), auth, &asked))?,
         )),

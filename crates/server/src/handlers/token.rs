@@ -33,7 +33,7 @@ pub(crate) async fn answer(
     let reads = matches!(*call.method, Method::GET | Method::HEAD);
     match path.strip_prefix(TOKEN) {
         Some("") if reads => {
-            let identity = auth.identify(call.headers, peer.address).await.map_err(ask)?;
+            let identity = auth.identify(call.headers, peer).await.map_err(ask)?;
             issue(auth, &identity, &call.query)
         }
         Some("") if *call.method == Method::POST => {
@@ -90,7 +90,7 @@ async fn identify_by_form(
             auth.identify_by(&credentials, peer.address).await.map_err(ask)
         }
         Some(other) => Err(refuse(&format!("grants of type `{other}` are not supported: use `password`"))),
-        None => auth.identify(call.headers, peer.address).await.map_err(ask),
+        None => auth.identify(call.headers, peer).await.map_err(ask),
     }
 }
 

@@ -37,7 +37,7 @@ fn reached(
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let keys = text(&settings.access_key_id)
-        .map(|id| Keys { id, secret_file: settings.secret_access_key_file.clone() });
+        .map(|id| Keys { id, secret_file: settings.secret_access_key_file.clone().unwrap_or_default() });
     let variables = environment.variables.iter().filter(|(name, _)| name.starts_with("AWS_"));
     let variables =
         variables.filter_map(|(name, value)| Some((name.clone(), value.to_str()?.to_owned()))).collect();

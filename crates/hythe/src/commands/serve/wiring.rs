@@ -24,7 +24,11 @@ pub(super) fn format(format: LogFormat) -> Format {
     }
 }
 
-pub(super) fn server_options(settings: &Settings, auth: Option<Auth>, environment: &Environment) -> ServerOptions {
+pub(super) fn server_options(
+    settings: &Settings,
+    auth: Option<Auth>,
+    environment: &Environment,
+) -> ServerOptions {
     let http = &settings.http;
     ServerOptions {
         hosts: http.hosts.iter().map(ToString::to_string).collect(),
