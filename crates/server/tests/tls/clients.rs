@@ -1,6 +1,12 @@
 //! Clients' certificates (mutual TLS).
 
-use hythe_server::{ClientAuth, TlsOptions};
+use std::sync::Arc;
+
+use hythe_auth::{
+    Accounts, AccountsError, Action, Authenticator, Options, Policy, Rule, SigningKey, StoredSecret,
+    TokenServer,
+};
+use hythe_server::{Auth, Challenge, ClientAuth, ServerOptions, TlsOptions};
 use hythe_testing::{Answer, Authority, Certified, TestRegistry};
 
 use crate::World;
@@ -55,4 +61,50 @@ fn a_certificate_may_be_optional() {
     assert!(!world.registry.log().line_of(&answer).contains("certificate="));
     let answer = ask(&world, Some(&clients.certify_client("ci", "spiffe://example/ci"))).unwrap().expect(200);
     assert!(world.registry.log().line_of(&answer).contains("CN=ci"));
+}
+
+/// No users, and nobody else's tokens.
+#[derive(Debug)]
+struct NoAccounts;
+
+#[async_trait::async_trait]
+impl Accounts for NoAccounts {
+    async fn password(&self, _: &str) -> Result<Option<Arc<str>>, AccountsError> {
+        Ok(None)
+    }
+
+    async fn secret(&self, _: &str) -> Result<Option<StoredSecret>, AccountsError> {
+        Ok(None)
+    }
+
+    async fn secret_used(&self, _: &str) {}
+}
+
+#[test]
+fn a_certificate_proves_who_the_client_is_and_rules_decide_what_it_may_do() {
+    let clients = Authority::new("clients");
+    let rule = Rule {
+        name: "ci".to_owned(),
+        subjects: vec!["certificate:ci".parse().unwrap()],
+        actions: Action::ALL.into_iter().collect(),
+        repositories: vec!["*".parse().unwrap()],
+    };
+    let tokens = Arc::new(TokenServer::new("hythe", vec![SigningKey::generate().unwrap()]));
+    let authenticator = Authenticator::new(&Options::default(), tokens, Arc::new(NoAccounts)).unwrap();
+    let auth = Auth {
+        authenticator: Arc::new(authenticator),
+        policy: Arc::new(Policy::new(vec![rule])),
+        challenge: Challenge::Token,
+    };
+    let world = world(ClientAuth::Request, &clients);
+    world.registry.server().set_options(ServerOptions { auth: Some(auth), ..ServerOptions::default() });
+    ask(&world, Some(&clients.certify_client("ci", "spiffe://example/ci"))).unwrap().expect(200);
+    // Another client has logged in too, and may do nothing.
+    let other = clients.certify_client("other", "spiffe://example/other");
+    ask(&world, Some(&other)).unwrap().expect(200);
+    let tls = world.authority.client_with(rustls::ALL_VERSIONS, &[b"http/1.1"], Some(&other));
+    world.registry.client().tls(tls).get("/v2/app/tags/list").send().expect(403);
+    let answer = ask(&world, None).unwrap().expect(401);
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.starts_with("Bearer realm=\"https://"), "{challenge}");
 }
