@@ -99,6 +99,7 @@ fn backups_in_a_bucket_copy_what_is_new_are_verified_pruned_and_restored_elsewhe
 
     // What only old backups need goes, the rest stays.
     run(&mut program(hythe(), ["rm", &format!("{}/app@{}", server.address(), first.2)]));
+    run(&mut program(hythe(), ["gc", "--grace", "0s", "--registry", &server.address().to_string()]));
     json(&mut backup(&s3, &server));
     let prune = ["backup", "prune", DEST, "--keep", "1", "--grace", "0s", "--output", "json"];
     let pruned = json(&mut command(&s3, &prune));

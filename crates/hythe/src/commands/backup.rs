@@ -190,15 +190,16 @@ fn verify_all(path: &BackupPlace, environment: &Environment, printer: Printer) -
         ));
         if verified.unlisted > 0 {
             let why = if verified.backups > 0 {
-                "a backup is in progress, which may need them".to_owned()
+                "a backup is in progress, or was killed less than ten minutes ago, and may need more"
+                    .to_owned()
             } else {
                 format!(
-                    "an interrupted backup or a removed one left them, or they were damaged. `hythe backup prune {path} --keep N` \
-                     notes them, and removes them a day later"
+                    "an interrupted backup or a removed one left that, or it was damaged. `hythe backup prune {path} --keep N` notes \
+                     it, and removes it a day later"
                 )
             };
             printer.note(format_args!(
-                "{} ({}) belong to no backup: {why}",
+                "no backup needs {} ({}): {why}",
                 count_of(verified.unlisted, "file"),
                 size(verified.unlisted_bytes)
             ));
