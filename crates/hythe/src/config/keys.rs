@@ -72,7 +72,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "http.allow-anonymous-network",
-        doc: "Whether the server may listen on an address that other machines can reach. hythe does not authenticate clients: anyone who can connect can push and delete.",
+        doc: "Whether the server may listen on an address that other machines can reach. Anyone who can connect can then push and delete. A server whose clients must log in needs no permission.",
         kind: Kind::Switch(at!(http.allow_anonymous_network)),
         flag: Some("allow-anonymous-network"),
         reload: false,

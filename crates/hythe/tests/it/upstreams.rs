@@ -356,7 +356,7 @@ fn a_warning_says_that_the_network_can_use_a_login() {
     assert_eq!(open("[upstream.\"a.example\"]\nshare = \"all\""), "");
     assert_eq!(
         open("share = \"all\""),
-        "h.toml:2:12: anyone who can reach :5000 can pull all content that `docker.io` gives to this login: hythe does not authenticate clients"
+        "h.toml:2:12: anyone who can reach :5000 can pull all content that `docker.io` gives to this login: clients need no login (auth.users, auth.htpasswd)"
     );
 }
 

@@ -168,9 +168,12 @@ impl Draft {
         }
     }
 
-    /// Warns about shared logins on an address that the network can reach: hythe does not authenticate clients, so
-    /// every client can use the login.
+    /// Warns about shared logins of upstreams on an address that the network can reach: if clients need no login, every
+    /// client can use them.
     fn check_logins(&mut self) {
+        if self.settings.auth.is_on() {
+            return;
+        }
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
         let mut addresses = self.settings.listen.iter().copied().chain(mirrors);
         let Some(exposed) = addresses.find(|listen| !listen.is_loopback()) else { return };
@@ -182,8 +185,8 @@ impl Draft {
             // `check_unshared_logins` already warned about logins of `registry:2`.
             if let Some(source) = said.filter(|source| !source.is_registry2()) {
                 let text = format!(
-                    "anyone who can reach {exposed} can pull all content that `{name}` gives to this login: hythe does \
-                     not authenticate clients"
+                    "anyone who can reach {exposed} can pull all content that `{name}` gives to this login: clients need \
+                     no login (auth.users, auth.htpasswd)"
                 );
                 self.warnings.push(Problem::new(source.place(), text));
             }
