@@ -17,6 +17,8 @@ pub(crate) enum Unit {
     Milliseconds,
     /// Resident memory.
     Mebibytes,
+    /// Removed blobs a second.
+    Blobs,
     /// A number of occurrences.
     Times,
     /// A multiple of another measurement.
@@ -33,6 +35,7 @@ impl Unit {
             Self::CpuPerAnswer => "CPU us/req",
             Self::Milliseconds => "ms",
             Self::Mebibytes => "MiB",
+            Self::Blobs => "blobs/s",
             Self::Times => "times",
             Self::Ratio => "x direct",
         }
@@ -75,7 +78,7 @@ const fn line(name: &'static str, unit: Unit, targets: &'static [Target]) -> Lin
 
 use Kind::{Distribution, Nginx, Registry2};
 use Target::{AtLeast, AtLeastLoop, AtLeastOwn, AtMost, AtMostOwn, AtMostPlus, Limit};
-use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Ratio, Throughput, Times};
+use Unit::{Blobs, CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Ratio, Throughput, Times};
 
 /// All lines of the table, in its order.
 pub(crate) const LINES: &[Line] = &[
@@ -121,6 +124,18 @@ pub(crate) const LINES: &[Line] = &[
     line("scale-rss", Mebibytes, &[]),
     line("scale-small-rss", Mebibytes, &[]),
     line("scale-disk", Mebibytes, &[]),
+    line("collect-quiet-push-p50", Milliseconds, &[]),
+    line("collect-push-p50", Milliseconds, &[]),
+    line("collect-quiet-push-p99", Milliseconds, &[]),
+    line("collect-push-p99", Milliseconds, &[AtMostOwn(1.5, "collect-quiet-push-p99", 0.0)]),
+    line("collect-quiet-pull-p99", Milliseconds, &[]),
+    line("collect-pull-p99", Milliseconds, &[]),
+    line("collect-quiet-pushes", Rate, &[]),
+    line("collect-pushes", Rate, &[]),
+    line("collect-blobs", Blobs, &[]),
+    line("collect-failures", Times, &[Limit(0.0)]),
+    line("collect-wrong", Times, &[Limit(0.0)]),
+    line("collect-rss", Mebibytes, &[Limit(32.0)]),
     line("start-new", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
     line("start-again", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
     line("rss-idle", Mebibytes, &[Limit(14.0)]),

@@ -35,6 +35,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = tags)]
     pub(crate) tags: usize,
 
+    /// Small blobs of the registry whose garbage is collected; half of them are garbage
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    pub(crate) blobs: u64,
+
     /// Also write the table to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

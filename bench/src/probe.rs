@@ -26,6 +26,13 @@ pub(crate) struct Probe<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Latencies(Vec<Duration>);
 
+impl From<Vec<Duration>> for Latencies {
+    fn from(mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self(latencies)
+    }
+}
+
 impl Latencies {
     /// The latency that `share` of the requests do not exceed, in milliseconds.
     pub(crate) fn milliseconds(&self, share: f64) -> f64 {

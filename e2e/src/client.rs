@@ -85,20 +85,26 @@ impl Response {
 /// A client of one server.
 pub struct Client {
     address: SocketAddr,
+    patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Client {
     /// A client that connects at its first request.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None }
+        Self { address, patience: PATIENCE, connection: None }
+    }
+
+    /// Lets the server be silent for `patience`, for a request whose answer takes long.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A new connection to the server, for tests that write bytes themselves.
     pub fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(10))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(self.patience))?;
+        stream.set_write_timeout(Some(self.patience))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

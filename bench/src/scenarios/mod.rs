@@ -1,6 +1,7 @@
 //! The scenarios, each in a file of its own.
 
 mod catalog;
+mod collect;
 mod disk;
 mod hash;
 mod heavy;
@@ -33,6 +34,7 @@ const ALL: &[Scenario] = &[
     (&["heavy"], heavy::run),
     (&["catalog"], catalog::run),
     (&["scale"], scale::run),
+    (&["collect"], collect::run),
     (&["slow-pulls"], slow_pulls::run),
     (&["trickle"], trickle::run),
     (&["through-50", "through-1", "through-quick", "through-fast"], through::run),

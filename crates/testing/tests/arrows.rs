@@ -68,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-upstream", "hythe-server"],
     ),
     ("hythe-model", &[]),
-    ("hythe-e2e", &["hythe-oci"]),
+    ("hythe-e2e", &["hythe-oci", "hythe-catalog"]),
     ("hythe-bench", &["hythe-oci", "hythe-e2e"]),
 ];
 
