@@ -176,10 +176,11 @@ pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
 
 /// Removes doomed files; returns how many. A file that cannot be removed stays doomed, and does not stop the others.
 pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<usize> {
+    let key = |file: &BlobFile| BlobKey { digest: file.digest, generation: file.generation };
+    let keys: Vec<BlobKey> = files.iter().map(key).collect();
     let mut removed = Vec::with_capacity(files.len());
-    for file in files {
-        let key = BlobKey { digest: file.digest, generation: file.generation };
-        match inner.storage.remove_blob(&key).await {
+    for (file, outcome) in files.into_iter().zip(inner.storage.remove_blobs(&keys).await) {
+        match outcome {
             Ok(()) => removed.push(file),
             Err(error) => {
                 tracing::warn!(%error, "could not remove the file of an unused blob; the next garbage collection tries again");

@@ -84,6 +84,16 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// removal](Content::outlives_removal).
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
+    /// Removes blobs, one after the other. Returns an outcome for each, in their order, or fewer if the server stops: then the
+    /// last one is an error, and the rest is not removed.
+    async fn remove_blobs(&self, keys: &[BlobKey]) -> Vec<Result<()>> {
+        let mut outcomes = Vec::with_capacity(keys.len());
+        for key in keys {
+            outcomes.push(self.remove_blob(key).await);
+        }
+        outcomes
+    }
+
     /// Takes a blob whose bytes are damaged out of service, if it exists: from now on it cannot be opened. The back end may
     /// keep the bytes for a look at them, until the blob is removed.
     async fn quarantine_blob(&self, key: &BlobKey) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The collector's steps: they remove unused links, and doom a blob's file when they remove the blob's last link.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::writer::Durability;
@@ -48,9 +50,7 @@ impl Catalog {
             let batch = batch.to_vec();
             let step = move |connection: &Connection| {
                 let mut removed = Collected::default();
-                for link in &batch {
-                    remove(connection, link, Unlink { before, promise, now: Some(now) }, &mut removed)?;
-                }
+                remove(connection, &batch, Unlink { before, promise, now: Some(now) }, &mut removed)?;
                 Ok(removed)
             };
             let removed = self.free(Durability::Durable, step).await?;
@@ -71,8 +71,9 @@ fn candidates(
 ) -> rusqlite::Result<(Vec<LinkCursor>, Option<LinkCursor>)> {
     const LOOK: &str = "SELECT l.repository, l.digest, l.last_use < ?4 AND NOT EXISTS
             (SELECT 1 FROM reference r WHERE r.repository = l.repository AND r.digest = l.digest)
-        FROM link l WHERE (l.repository, l.digest) > (?1, ?2) ORDER BY l.repository, l.digest LIMIT ?3";
-    // The ids of repositories begin at one, so 0 is before all of them.
+        FROM link l WHERE (l.digest, l.repository) > (?2, ?1) ORDER BY l.digest, l.repository LIMIT ?3";
+    // By digest, as the tables of blobs and the folders of files are ordered: then what is removed one after the other lies
+    // on few pages. By repository, each blob would lie on a page of its own.
     let (repository, digest) =
         after.map_or((0, String::new()), |after| (after.repository, after.digest.to_string()));
     let mut looked_at = sql::all(connection, LOOK, (repository, digest, sql::limit(limit), before), |row| {
@@ -83,25 +84,41 @@ fn candidates(
     Ok((looked_at.into_iter().map(|(link, _)| link).collect(), next))
 }
 
-/// Removes a link that is due, if no manifest of its repository references its blob, and no lease holds it.
+/// Removes those of the links that are due, whose blob no manifest of their repository references, and that no lease holds.
 pub(crate) fn remove(
     connection: &Connection,
-    link: &LinkCursor,
+    links: &[LinkCursor],
     unlink: Unlink,
     removed: &mut Collected,
 ) -> rusqlite::Result<()> {
+    let lease = leases::holds(connection, unlink.now)?;
+    let mut touched = BTreeSet::new();
+    for link in links {
+        if remove_one(connection, link, unlink, lease.is_some(), removed)? {
+            touched.insert(link.repository);
+        } else {
+            removed.held = lease.clone().or(removed.held.take());
+        }
+    }
+    touched.into_iter().try_for_each(|id| repositories::forget_if_empty(connection, id))
+}
+
+/// Removes a link, unless it is not due; returns whether it did. The caller forgets the repository if it is empty now.
+fn remove_one(
+    connection: &Connection,
+    link: &LinkCursor,
+    unlink: Unlink,
+    is_held: bool,
+    removed: &mut Collected,
+) -> rusqlite::Result<bool> {
     const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
         AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2)
         AND NOT (?4 AND EXISTS (SELECT 1 FROM repository WHERE id = ?1 AND origin = 'local')) RETURNING last_use";
-    let Unlink { before, promise, now } = unlink;
+    let Unlink { before, promise, .. } = unlink;
     let digest = link.digest.to_string();
-    let lease = leases::holds(connection, now)?;
-    let params = (link.repository, &digest, before, lease.is_some());
+    let params = (link.repository, &digest, before, is_held);
     let last_use = sql::first(connection, REMOVE, params, |row| row.get::<_, i64>(0))?;
-    let Some(last_use) = last_use else {
-        removed.held = lease.or(removed.held.take());
-        return Ok(());
-    };
+    let Some(last_use) = last_use else { return Ok(false) };
     if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
         freed::note(connection, link.repository, &digest, promise.noted(last_use))?;
     }
@@ -110,5 +127,5 @@ pub(crate) fn remove(
         removed.blobs += 1;
         removed.bytes += file.size;
     }
-    repositories::forget_if_empty(connection, link.repository)
+    Ok(true)
 }

@@ -160,9 +160,7 @@ impl Catalog {
             let unlink = Unlink { before, promise: None, now: None };
             let step = move |connection: &Connection| {
                 let mut removed = Collected::default();
-                for link in &batch {
-                    collection::remove(connection, link, unlink, &mut removed)?;
-                }
+                collection::remove(connection, &batch, unlink, &mut removed)?;
                 Ok(removed)
             };
             let some = self.free(Durability::Durable, step).await?;

@@ -92,10 +92,9 @@ fn purge_some(
         }
         // The schema's cascade removes the rows of the deletion and of the references.
         sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
-        for digest in named {
-            let link = LinkCursor { repository: *repository, digest };
-            collection::remove(connection, &link, unlink, &mut removed)?;
-        }
+        let link = |digest| LinkCursor { repository: *repository, digest };
+        let links: Vec<_> = named.into_iter().map(link).collect();
+        collection::remove(connection, &links, unlink, &mut removed)?;
         repositories::forget_if_empty(connection, *repository)?;
     }
     let more = next.len() == limit;

@@ -160,10 +160,11 @@ fn clear_some(
     })?;
     for (repository, digest) in &named {
         sql::run(connection, FORGET, (repository, digest.to_string(), manifest))?;
-        if let Some(unlink) = unlink {
-            let link = LinkCursor { repository: *repository, digest: *digest };
-            collection::remove(connection, &link, unlink, &mut removed)?;
-        }
+    }
+    if let Some(unlink) = unlink {
+        let link = |(repository, digest)| LinkCursor { repository, digest };
+        let links: Vec<_> = named.iter().copied().map(link).collect();
+        collection::remove(connection, &links, unlink, &mut removed)?;
     }
     if named.len() < limit {
         sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;

@@ -162,6 +162,14 @@ fn free(path: &Path, reserve: &Reserve) -> Result<()> {
     Ok(())
 }
 
+/// Removes a blob: its file, and the one that verification moved into quarantine.
+fn remove_blob((path, quarantined): &(PathBuf, PathBuf), reserve: &Reserve) -> Result<()> {
+    reserve.make_way();
+    // The blob first: a verification may move it into quarantine meanwhile.
+    free(path, reserve)?;
+    remove_if_there(quarantined)
+}
+
 fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         // Somebody created a folder in the file's place.
@@ -286,15 +294,18 @@ impl Storage for FsStorage {
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
-        let (path, reserve) = (self.blob_path(key), Arc::clone(&self.reserve));
-        let quarantined = self.quarantine_path(key);
-        blocking(move || {
-            reserve.make_way();
-            // The blob first: a verification may move it into quarantine meanwhile.
-            free(&path, &reserve)?;
-            remove_if_there(&quarantined)
-        })
-        .await
+        let (paths, reserve) = ((self.blob_path(key), self.quarantine_path(key)), Arc::clone(&self.reserve));
+        blocking(move || remove_blob(&paths, &reserve)).await
+    }
+
+    /// Removes all of them on one blocking thread: on a busy machine, the way to a thread and back takes longer than the
+    /// removal of a file.
+    async fn remove_blobs(&self, keys: &[BlobKey]) -> Vec<Result<()>> {
+        let paths: Vec<_> = keys.iter().map(|key| (self.blob_path(key), self.quarantine_path(key))).collect();
+        let reserve = Arc::clone(&self.reserve);
+        blocking(move || Ok(paths.iter().map(|paths| remove_blob(paths, &reserve)).collect()))
+            .await
+            .unwrap_or_else(|error| vec![Err(error)])
     }
 
     async fn quarantine_blob(&self, key: &BlobKey) -> Result<()> {
