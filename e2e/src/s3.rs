@@ -18,7 +18,7 @@ pub const ID: &str = "test-access-key";
 pub const SECRET: &str = "test-secret-key";
 
 /// Time limit for a start. It is long because the machine may be busy with other suites.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A running S3 server.
 pub struct S3 {

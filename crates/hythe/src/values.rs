@@ -14,6 +14,7 @@ mod mirror;
 mod name;
 mod origin;
 mod output;
+mod path;
 mod raw;
 pub(crate) mod read;
 mod rule;

@@ -96,13 +96,11 @@ impl Bucket {
 
     fn connect(&self) -> io::Result<Open> {
         let mut open = self.open.lock();
-        match &*open {
-            Some(open) => Ok(open.clone()),
-            None => {
-                let store = self.options.connect()?;
-                Ok(open.insert(Open { threads: Threads::start()?, store }).clone())
-            }
+        if let Some(open) = &*open {
+            return Ok(open.clone());
         }
+        let store = self.options.connect()?;
+        Ok(open.insert(Open { threads: Threads::start()?, store }).clone())
     }
 
     fn path(&self, name: &str) -> Path {

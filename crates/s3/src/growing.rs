@@ -57,13 +57,12 @@ impl GrowingObject {
     /// Begins to send what fills.
     fn send(&mut self) -> io::Result<()> {
         self.sent()?;
-        let mut upload = match self.upload.take() {
-            Some(upload) => upload,
-            None => {
-                let (store, path) = (Arc::clone(&self.store), self.path.clone());
-                let begun = self.threads.wait(async move { store.put_multipart(&path).await })?;
-                begun.map_err(failed(&self.bucket))?
-            }
+        let mut upload = if let Some(upload) = self.upload.take() {
+            upload
+        } else {
+            let (store, path) = (Arc::clone(&self.store), self.path.clone());
+            let begun = self.threads.wait(async move { store.put_multipart(&path).await })?;
+            begun.map_err(failed(&self.bucket))?
         };
         let part = std::mem::take(&mut self.filling);
         self.sending = Some(self.threads.begin(upload.put_part(PutPayload::from(part))));

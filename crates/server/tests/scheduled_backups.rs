@@ -11,14 +11,14 @@ use hythe_backup::{Destination, Folder, Keep, Progress, verify};
 use hythe_server::BackupOptions;
 use hythe_testing::{ImageBuilder, TestRegistry};
 
-fn options(place: &Path, keep: Keep) -> Option<BackupOptions> {
-    Some(BackupOptions {
+fn options(place: &Path, keep: Keep) -> BackupOptions {
+    BackupOptions {
         store: Arc::new(Folder::new(place)),
         name: "test".to_owned(),
         interval: Duration::from_millis(50),
         keep,
         grace: Duration::ZERO,
-    })
+    }
 }
 
 /// The value of a metric.
@@ -39,7 +39,7 @@ fn a_server_makes_backups_at_its_interval_and_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("backups");
     let registry =
-        TestRegistry::setup().server(|server| server.backup = options(&place, Keep::Newest(2))).start();
+        TestRegistry::setup().server(|server| server.backup = Some(options(&place, Keep::Newest(2)))).start();
     let image = ImageBuilder::new(1).layers(2, 5000).build();
     image.push(&registry.client(), "app", "v1");
     wait(|| metric(&registry, "hythe_backup_runs_total") >= 4);
@@ -62,11 +62,12 @@ fn a_destination_that_cannot_be_used_stops_no_server_and_a_better_one_is_used_at
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
     let bad = options(&file.join("below"), Keep::Newest(1));
-    let registry = TestRegistry::setup().server(|server| server.backup = bad).start();
+    let registry = TestRegistry::setup().server(|server| server.backup = Some(bad)).start();
     wait(|| metric(&registry, "hythe_backup_failures_total") >= 2);
     assert_eq!(metric(&registry, "hythe_backup_last_success_timestamp_seconds"), 0);
     let good = options(&folder.path().join("backups"), Keep::Newest(1));
-    let options = hythe_server::ServerOptions { log_requests: false, backup: good, ..Default::default() };
+    let options =
+        hythe_server::ServerOptions { log_requests: false, backup: Some(good), ..Default::default() };
     registry.server().set_options(options);
     wait(|| metric(&registry, "hythe_backup_last_success_timestamp_seconds") > 0);
 }

@@ -1,5 +1,7 @@
 //! What a store of backups must do: one suite, which runs on a folder and on a bucket.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::sync::Arc;
 
@@ -49,7 +51,7 @@ fn a_missing_file_is_no_file(store: &dyn Store) {
 }
 
 fn a_file_has_its_bytes_and_an_unpublished_one_no_name(store: &dyn Store) {
-    let large: Vec<u8> = (0..LARGE).map(|at| (at * at >> 7) as u8).collect();
+    let large: Vec<u8> = (0..LARGE).map(|at| ((at * at) >> 7) as u8).collect();
     for (name, bytes) in
         [("mark", &b"x"[..]), ("blobs/empty", b""), ("blobs/a/small", b"small"), ("blobs/large", &large)]
     {

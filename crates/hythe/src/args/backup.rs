@@ -52,7 +52,7 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct BackupArgs {
-    /// The folder of the backups, which hythe creates, or a bucket: s3://BUCKET/PREFIX
+    /// The folder of the backups, which hythe creates, or a bucket: `s3://BUCKET/PREFIX`
     #[arg(value_name = "DEST", required = true)]
     pub destination: Option<BackupPlace>,
     /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
@@ -75,14 +75,14 @@ pub struct BackupArgs {
 pub enum BackupCommand {
     /// List the backups
     List {
-        /// The folder of the backups, or s3://BUCKET/PREFIX
+        /// The folder of the backups, or `s3://BUCKET/PREFIX`
         #[arg(value_name = "DEST")]
         destination: BackupPlace,
     },
     /// Read and hash everything in the backups
     #[command(after_help = VERIFY_BACKUP_EXAMPLES)]
     Verify {
-        /// The folder of the backups, or s3://BUCKET/PREFIX
+        /// The folder of the backups, or `s3://BUCKET/PREFIX`
         #[arg(value_name = "DEST")]
         destination: BackupPlace,
     },
@@ -94,7 +94,7 @@ pub enum BackupCommand {
 /// The arguments of `hythe backup prune`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PruneArgs {
-    /// The folder of the backups, or s3://BUCKET/PREFIX
+    /// The folder of the backups, or `s3://BUCKET/PREFIX`
     #[arg(value_name = "DEST")]
     pub destination: BackupPlace,
     /// How many of the newest backups to keep
@@ -114,7 +114,7 @@ pub struct PruneArgs {
 /// The arguments of `hythe restore`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
-    /// The folder of the backups, or s3://BUCKET/PREFIX
+    /// The folder of the backups, or `s3://BUCKET/PREFIX`
     #[arg(value_name = "DEST")]
     pub destination: BackupPlace,
     /// The data folder to make; it has no content, and no server uses it

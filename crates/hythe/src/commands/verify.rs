@@ -1,7 +1,7 @@
 //! `hythe verify`: compares everything that a registry stores with its digests.
 
 use hythe_api::{Damage, DamagedImage, Total, VerifiedSlice};
-use hythe_lifecycle::{Cursor, Verifier};
+use hythe_lifecycle::Verifier;
 use hythe_server::verified_slice;
 use serde_json::{Value, json};
 
@@ -43,13 +43,13 @@ async fn verify_folder(settings: &Settings, printer: Printer) -> Result<(), Fail
         };
         let total = total.map(|total| Total { blobs: total.blobs, bytes: total.bytes });
         // The text is one that the slice before gave.
-        let cursor = after.and_then(|after| after.parse().ok()).unwrap_or_else(Cursor::default);
+        let cursor = after.and_then(|after| after.parse().ok()).unwrap_or_default();
         let slice = verifier.slice(cursor, SLICE).await.map_err(failed)?;
         Ok(VerifiedSlice { total, ..verified_slice(slice) })
     };
-    let verified = verify_all(slice, printer).await;
+    let outcome = verify_all(slice, printer).await;
     registry.close();
-    verified
+    outcome
 }
 
 /// How much was verified so far, and what was wrong.

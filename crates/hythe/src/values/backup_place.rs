@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::ValueError;
-use super::read::parse_path;
+use super::path::parse_path;
 
 /// The scheme of a bucket's URL.
 const SCHEME: &str = "s3://";

@@ -1,7 +1,5 @@
 //! Which backups stay: `all`, the newest ones (`30`), or those of a time (`90d`).
 
-use std::time::Duration;
-
 use hythe_backup::Keep;
 
 use super::{ValueError, parse_duration, show_duration};
@@ -20,9 +18,8 @@ pub fn parse_keep(text: &str) -> Result<Keep, ValueError> {
         return if count == 0 { Err(wrong()) } else { Ok(Keep::Newest(count as usize)) };
     }
     match parse_duration(text) {
-        Ok(Duration::ZERO) => Err(wrong()),
-        Ok(time) => Ok(Keep::Within(time)),
-        Err(_) => Err(wrong()),
+        Ok(time) if !time.is_zero() => Ok(Keep::Within(time)),
+        _ => Err(wrong()),
     }
 }
 

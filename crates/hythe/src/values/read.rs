@@ -9,6 +9,7 @@ use hythe_oci::Authority;
 use hythe_registry::{Budget, DiskAmount};
 use serde_json::Value;
 
+use super::path::parse_path;
 use super::raw::{Raw, without_credentials};
 use super::{
     Addition, BackupPlace, Choice, ValueError, parse_amount, parse_budget, parse_duration, parse_keep,
@@ -87,20 +88,6 @@ pub(crate) fn file(raw: &Raw) -> Result<Option<PathBuf>, ValueError> {
 
 pub(crate) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
     list_of(raw, at_commas, parse_path)
-}
-
-pub(crate) fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
-    if text.is_empty() {
-        return Err(ValueError::new("write a path"));
-    }
-    if text.contains('\0') {
-        return Err(ValueError::new("a path must not contain a NUL character"));
-    }
-    // Only a shell expands `~`. Unexpanded, it would create a folder with that name.
-    if text == "~" || text.starts_with("~/") {
-        return Err(ValueError::new("hythe does not expand `~`: write the whole path"));
-    }
-    Ok(text.into())
 }
 
 pub(crate) fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
