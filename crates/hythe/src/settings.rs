@@ -15,9 +15,10 @@ pub use retain::Retain;
 pub use upstreams::Upstreams;
 
 use hythe_registry::{Budget, DiskAmount};
+use hythe_server::{ClientAuth, TlsOptions, TlsVersion};
 use hythe_storage::fs::Direct;
 
-use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
+use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Scheme, Storage};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -34,6 +35,7 @@ pub struct Settings {
     pub log: Log,
     pub http: Http,
     pub auth: Auth,
+    pub tls: Tls,
     pub upload: Upload,
     pub manifest: Manifest,
     pub delete: Delete,
@@ -71,6 +73,47 @@ pub struct Http {
     pub max_header_size: u64,
     pub max_connections: u64,
     pub sendfile: bool,
+}
+
+/// The keys `tls.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Tls {
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub client_ca: Vec<PathBuf>,
+    pub client_auth: ClientAuth,
+    pub min_version: TlsVersion,
+}
+
+impl Tls {
+    /// The options of TLS; `None` if it is off.
+    pub fn options(&self) -> Option<TlsOptions> {
+        Some(TlsOptions {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+            client_ca: self.client_ca.clone(),
+            client_auth: self.client_auth,
+            min_version: self.min_version,
+        })
+    }
+}
+
+impl Settings {
+    /// Whether clients of this address speak TLS.
+    pub fn has_tls(&self, listen: &Listen) -> bool {
+        match listen.scheme {
+            Some(scheme) => scheme == Scheme::Https,
+            None => self.tls.certificate.is_some(),
+        }
+    }
+
+    /// Whether anyone on the network can use this address: it is not loopback, and clients need no certificate.
+    pub fn is_open(&self, listen: &Listen) -> bool {
+        let tls = &self.tls;
+        let needs_certificate = !tls.client_ca.is_empty() && tls.client_auth == ClientAuth::Require;
+        !listen.is_loopback() && !(self.has_tls(listen) && needs_certificate)
+    }
 }
 
 /// The keys `upload.*`.
@@ -133,7 +176,7 @@ pub struct Page {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: vec![Listen::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001))],
+            listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001).into()],
             // The folder for root. `load` sets the platform's folder for every other user.
             data: PathBuf::from("/var/lib/hythe"),
             storage: Storage::Fs,
@@ -153,6 +196,7 @@ impl Default for Settings {
                 sendfile: true,
             },
             auth: Auth::default(),
+            tls: Tls::default(),
             upload: Upload {
                 max_concurrent: 2000,
                 memory: 8 << 20,

@@ -35,7 +35,7 @@ pub use image_place::ImagePlace;
 #[cfg(feature = "cluster")]
 pub use image_place::Program;
 pub use keep::{parse_keep, show_keep};
-pub use listen::Listen;
+pub use listen::{Listen, Place, Scheme};
 pub use mirror::Mirror;
 pub use name::parse_name;
 pub use origin::Origin;

@@ -17,7 +17,7 @@ use crate::config::{Environment, Inputs, load};
 use crate::console::{Printer, count_of, size};
 use crate::failure::{AnswerError, Failure, StartError};
 use crate::settings::Settings;
-use crate::values::{Listen, Storage};
+use crate::values::{Place, Storage};
 
 /// Asks a running registry to collect garbage.
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -74,14 +74,14 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
 
 /// The address at which this machine reaches the registry of these settings.
 fn listening(settings: &Settings) -> Result<Target, Failure> {
-    let address = match settings.listen.first() {
-        Some(Listen::Address(address)) if !address.ip().is_unspecified() => address.to_string(),
-        Some(listen) => format!("{}:{}", Ipv4Addr::LOCALHOST, listen.port()),
-        None => {
-            return Err(AnswerError::NoAddress.into());
-        }
+    // This command may not trust the authority of the certificate.
+    let plain = settings.listen.iter().find(|listen| !settings.has_tls(listen));
+    let Some(listen) = plain.or(settings.listen.first()) else { return Err(AnswerError::NoAddress.into()) };
+    let address = match listen.place {
+        Place::Address(address) if !address.ip().is_unspecified() => address.to_string(),
+        Place::Address(_) | Place::Everywhere(_) => format!("{}:{}", Ipv4Addr::LOCALHOST, listen.port()),
     };
-    address.parse()
+    if settings.has_tls(listen) { format!("https://{address}") } else { address }.parse()
 }
 
 async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hythe_registry::Registry;
-use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
+use hythe_server::{Listener, Log, LogGuard, Mirror, Server, Tls};
 use hythe_storage::fs::check_data_folder;
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
@@ -75,9 +75,10 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
     let data = (settings.storage == Storage::Fs).then_some(settings.data.as_path());
     // Checked before the folder is given to that user.
     data.map_or(Ok(()), check_data_folder).map_err(StartError::from)?;
-    let files: Vec<&Path> =
-        loaded.file.as_deref().into_iter().chain(settings.auth.htpasswd.as_deref()).collect();
-    if let Err(why) = user::try_on(data, &files) {
+    let tls = &settings.tls;
+    let files = loaded.file.iter().chain(&tls.certificate).chain(&tls.key).chain(&tls.client_ca);
+    let files = files.chain(&settings.auth.htpasswd);
+    if let Err(why) = user::try_on(data, files) {
         printer.note(format_args!("warning: the server keeps running as root: {why}"));
         return Ok(false);
     }
@@ -147,7 +148,9 @@ pub(super) async fn start(
         Log::start(std::io::stderr()).map_err(Failure::thread("the thread that writes the log"))?;
     let levels = logging::start(&settings.log, &log);
     let upstreams = allowed(&settings);
-    let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
+    let tls = settings.tls.options().map(Tls::load).transpose().map_err(StartError::Tls)?.map(Arc::new);
+    let tls_of = |listen: &Listen| tls.clone().filter(|_| settings.has_tls(listen));
+    let listeners = bind(wiring::listeners(&settings, &upstreams), tls_of).await?;
     let registry = open(&settings).await?;
     registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
     if !takeover::take_over(&settings, &registry, &upstreams).await? {
@@ -162,7 +165,7 @@ pub(super) async fn start(
     let options = wiring::server_options(&settings, auth, &reader.environment);
     let server = Server::new(registry.clone(), cache.clone(), options, log);
     let running =
-        Running { server: server.clone(), registry: registry.clone(), cache, levels, authentication };
+        Running { server: server.clone(), registry: registry.clone(), cache, tls, levels, authentication };
     let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running, hangups));
     Ok(Some(Started { server, registry, listeners, reloading, log: log_guard }))
 }
@@ -179,7 +182,10 @@ impl Started {
 }
 
 /// Binds each address. The error is about the first one that cannot be bound.
-async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>, StartError> {
+async fn bind(
+    addresses: Vec<(Listen, Option<Mirror>)>,
+    tls_of: impl Fn(&Listen) -> Option<Arc<Tls>>,
+) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for (listen, mirror) in addresses {
         let mut refused = None;
@@ -191,7 +197,7 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
             match TcpListener::bind(address).await {
                 Ok(socket) => {
                     refused = None;
-                    listeners.push(Listener { socket, mirror: mirror.clone(), tls: None });
+                    listeners.push(Listener { socket, mirror: mirror.clone(), tls: tls_of(&listen) });
                     break;
                 }
                 Err(error) => refused = Some(StartError::bind(address, upstream.clone(), error)),

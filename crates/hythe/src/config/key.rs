@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::settings::Settings;
 use crate::values::Raw;
 use crate::values::read::{
-    additions, amount, backup_place, budget, choice, count, duration, file, keep, list, name, names, path,
+    additions, amount, backup_place, budget, choice, count, duration, file, keep, list, name, names, path, paths,
     plain, size, some, switch, texts,
 };
 use crate::values::{
@@ -41,6 +41,7 @@ pub enum Kind {
     Listen(Slot<Vec<Listen>>),
     Folder(Slot<PathBuf>),
     File(Slot<Option<PathBuf>>),
+    Files(Slot<Vec<PathBuf>>),
     Switch(Slot<bool>),
     Hosts(Slot<Vec<HostName>>),
     Origins(Slot<Vec<Origin>>),
@@ -132,6 +133,7 @@ impl Kind {
             Self::Listen(slot) => slot.put(settings, some(list(raw))),
             Self::Folder(slot) => slot.put(settings, path(raw)),
             Self::File(slot) => slot.put(settings, file(raw)),
+            Self::Files(slot) => slot.put(settings, paths(raw)),
             Self::Switch(slot) => slot.put(settings, switch(raw)),
             Self::Hosts(slot) => slot.put(settings, list(raw)),
             Self::Origins(slot) => slot.put(settings, list(raw)),
@@ -158,6 +160,7 @@ impl Kind {
             Self::Folder(slot) => (slot.get)(settings).display().to_string().into(),
             // An empty string means no file, because TOML has no null.
             Self::File(slot) => (slot.get)(settings).as_deref().map_or_else(String::new, show_path).into(),
+            Self::Files(slot) => (slot.get)(settings).iter().map(|path| show_path(path)).collect(),
             Self::Switch(slot) => (*(slot.get)(settings)).into(),
             Self::Hosts(slot) => texts((slot.get)(settings)),
             Self::Origins(slot) => texts((slot.get)(settings)),
@@ -188,6 +191,7 @@ impl Kind {
             Self::Listen(slot) => slot.copy(from, to),
             Self::Folder(slot) => slot.copy(from, to),
             Self::File(slot) => slot.copy(from, to),
+            Self::Files(slot) => slot.copy(from, to),
             Self::Switch(slot) => slot.copy(from, to),
             Self::Hosts(slot) => slot.copy(from, to),
             Self::Origins(slot) => slot.copy(from, to),
@@ -209,9 +213,10 @@ impl Kind {
     /// The allowed values, for the documentation.
     pub fn allowed(&self) -> String {
         match self {
-            Self::Listen(_) => "a list of ADDRESS:PORT; `:PORT` means all interfaces".to_owned(),
+            Self::Listen(_) => "a list of ADDRESS:PORT, with http:// or https:// before it or not; `:PORT` means all interfaces".to_owned(),
             Self::Folder(_) => "a path".to_owned(),
             Self::File(_) => "a path, or an empty string for none".to_owned(),
+            Self::Files(_) => "a list of paths".to_owned(),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Hosts(_) => "a list of host names without ports".to_owned(),
             Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
@@ -246,7 +251,7 @@ impl Kind {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",
             Self::Folder(_) => "FOLDER",
-            Self::File(_) => "FILE",
+            Self::File(_) | Self::Files(_) => "FILE",
             Self::Word(_) => "WORD",
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",
@@ -269,6 +274,7 @@ impl Kind {
         matches!(
             self,
             Self::Listen(_)
+                | Self::Files(_)
                 | Self::Hosts(_)
                 | Self::Origins(_)
                 | Self::Additions(_)

@@ -11,6 +11,8 @@ macro_rules! at {
     };
 }
 
+mod tls;
+
 const SECOND: Duration = Duration::from_secs(1);
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -23,7 +25,7 @@ pub(crate) const LARGEST_MANIFEST: usize = 64 << 20;
 pub static KEYS: &[Key] = &[
     Key {
         name: "listen",
-        doc: "The addresses to listen on. An address that other machines can reach also needs `http.allow-anonymous-network`.",
+        doc: "The addresses to listen on. If `tls.certificate` is set, the server speaks TLS on each of them, except on those written `http://ADDRESS:PORT`. An address that other machines can reach also needs `http.allow-anonymous-network`.",
         kind: Kind::Listen(at!(listen)),
         flag: Some("listen"),
         reload: false,
@@ -148,6 +150,11 @@ pub static KEYS: &[Key] = &[
         flag: None,
         reload: false,
     },
+    tls::CERTIFICATE,
+    tls::KEY,
+    tls::CLIENT_CA,
+    tls::CLIENT_AUTH,
+    tls::MIN_VERSION,
     Key {
         name: "auth.users",
         doc: "Whether the registry has users of its own, which `hythe user` and `hythe token` manage. Clients must then log in. The first start creates the user `admin` and prints the password.",

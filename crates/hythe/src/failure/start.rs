@@ -31,6 +31,9 @@ pub enum StartError {
         /// The system's error.
         error: std::io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[error("cannot set up TLS: {0} (tls.certificate, tls.key, tls.client-ca)")]
+    Tls(hythe_server::TlsError),
     /// This server cannot use the data folder.
     #[error(transparent)]
     Data(#[from] hythe_storage::fs::OpenError),

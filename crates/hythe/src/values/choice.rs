@@ -1,5 +1,6 @@
 //! Settings that take one word of a fixed list.
 
+use hythe_server::{ClientAuth, TlsVersion};
 use hythe_storage::fs::Direct;
 use hythe_upstream::Share;
 
@@ -65,6 +66,14 @@ impl Choice for Share {
 impl Choice for Direct {
     const ALL: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+}
+
+impl Choice for ClientAuth {
+    const ALL: &'static [(&'static str, Self)] = &[("require", Self::Require), ("request", Self::Request)];
+}
+
+impl Choice for TlsVersion {
+    const ALL: &'static [(&'static str, Self)] = &[("1.2", Self::V1_2), ("1.3", Self::V1_3)];
 }
 
 /// The format of log lines.

@@ -81,8 +81,9 @@ pub(crate) fn path(raw: &Raw) -> Result<PathBuf, ValueError> {
     parse_path(text(raw, "write a path")?)
 }
 
+/// A file; an empty text means none.
 pub(crate) fn file(raw: &Raw) -> Result<Option<PathBuf>, ValueError> {
-    let text = text(raw, "write a path")?;
+    let text = text(raw, "write the path of a file")?;
     if text.is_empty() { Ok(None) } else { parse_path(text).map(Some) }
 }
 

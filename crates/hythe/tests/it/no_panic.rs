@@ -146,7 +146,7 @@ proptest! {
         let duration = std::time::Duration::from_millis(milliseconds);
         prop_assert_eq!(parse_duration(&show_duration(duration)), Ok(duration));
         prop_assert_eq!(parse_size(&show_size(size)), Ok(size));
-        let listen = Listen::Address(listen);
+        let listen = Listen::from(listen);
         // The text has no flow label, but `SocketAddrV6` has one, so the texts are compared.
         let again: Listen = listen.to_string().parse().unwrap();
         prop_assert_eq!(again.to_string(), listen.to_string());

@@ -185,3 +185,42 @@ fn names_of_keys_variables_and_flags_are_unique() {
         .is_ok()
     );
 }
+
+#[test]
+fn an_incomplete_configuration_of_tls_is_refused() {
+    for (keys, wanted) in [
+        (&[("tls.certificate", "/c.pem")][..], "set `tls.key`"),
+        (&[("tls.key", "/k.pem")], "a private key without a certificate has no effect"),
+        (&[("tls.client-ca", "/ca.pem")], "clients show certificates in TLS only"),
+        (&[("listen", "https://127.0.0.1:5001")], "https://127.0.0.1:5001 needs a certificate"),
+        (
+            &[("tls.certificate", "/c.pem"), ("tls.key", "/k.pem"), ("tls.client-auth", "request")],
+            "set `tls.client-ca`",
+        ),
+    ] {
+        let world = keys.iter().fold(World::new(), |world, (key, value)| world.flag(key, &[value]));
+        let error = world.error();
+        assert!(error.contains(wanted), "{wanted}\n  said {error}");
+    }
+    let whole = World::new().flag("tls.certificate", &["/c.pem"]).flag("tls.key", &["/k.pem"]);
+    let settings =
+        whole.flag("listen", &["127.0.0.1:5001", "http://127.0.0.1:5002"]).load().unwrap().settings;
+    let tls: Vec<bool> = settings.listen.iter().map(|listen| settings.has_tls(listen)).collect();
+    assert_eq!(tls, [true, false]);
+}
+
+#[test]
+fn an_address_whose_clients_need_a_certificate_may_be_open_to_the_network() {
+    let world = || {
+        let tls = World::new().flag("tls.certificate", &["/c.pem"]).flag("tls.key", &["/k.pem"]);
+        tls.flag("tls.client-ca", &["/ca.pem"])
+    };
+    world().flag("listen", &[":5443", "http://127.0.0.1:5001"]).load().unwrap();
+    for world in [
+        world().flag("listen", &["http://:5443"]),
+        world().flag("listen", &[":5443"]).flag("tls.client-auth", &["request"]),
+    ] {
+        let error = world.error();
+        assert!(error.contains("is open to the network"), "{error}");
+    }
+}

@@ -280,7 +280,7 @@ http:
   tls: {certificate: \"\"}
   headers:
     Access-Control-Allow-Origin: [\"https://ui.example/\", 'http://localhost:8080']
-  http2: {disabled: true}
+  http2: {disabled: false}
 catalog: {maxentries: 50}
 tags: {maxtags: -1}
 auth: {}
@@ -313,8 +313,14 @@ fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
         ("auth: {htpasswd: }", "`auth.htpasswd` has no `path`"),
         ("auth: silly", "`auth.silly` is not supported yet"),
         ("AUTH: {token: {realm: x}}", "`auth.token` is not supported yet"),
-        ("http: {tls: {certificate: /c, key: /k}}", "`http.tls` is not supported yet"),
-        ("http: {tls: {letsencrypt: {hosts: [a]}}}", "`http.tls`"),
+        ("http: {tls: {letsencrypt: {hosts: [a]}}}", "`http.tls.letsencrypt` is not supported yet"),
+        ("http: {tls: {certificate: /c}}", "the certificate needs its private key: set `tls.key`"),
+        ("http: {tls: {clientcas: [/ca]}}", "set `tls.certificate` and `tls.key`"),
+        ("http: {tls: {certificate: /c, key: /k, minimumtls: ssl3}}", "`http.tls.minimumtls`: `ssl3`"),
+        (
+            "http: {tls: {certificate: /c, key: /k, clientcas: [/ca], clientauth: request-client-cert}}",
+            "`http.tls.clientauth`: hythe does not support `request-client-cert`",
+        ),
         ("http: {net: unix}", "`http.net`"),
         ("http: {prefix: /registry/}", "`http.prefix`"),
         ("storage: {s3: {bucket: b}}", "`storage.s3` is not supported yet"),
@@ -332,7 +338,7 @@ fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
     for (name, value, wanted) in [
         ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: `auth.htpasswd` has no `path`"),
         ("REGISTRY_AUTH_HTPASSWD_REALM", "r", "`auth.htpasswd` has no `path`"),
-        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt", "`http.tls`"),
+        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt", "`tls.key`"),
         ("REGISTRY_STORAGE_S3_BUCKET", "b", "`storage.s3`"),
         (
             "REGISTRY_STORAGE_MAINTENANCE_READONLY",
@@ -396,6 +402,36 @@ catalog: {maxentries: 1000}
     for quiet in ["auth", "x-content-type-options", "http.addr", "hythe does not know"] {
         assert!(!warnings.contains(quiet), "{quiet} is in {warnings}");
     }
+}
+
+#[test]
+fn tls_is_read_from_the_file_and_from_variables() {
+    let text = "\
+version: 0.1
+http:
+  addr: localhost:5000
+  tls: {certificate: /c.pem, key: /k.pem, clientcas: [/a.pem, /b.pem], clientauth: verify-client-cert-if-given, minimumtls: tls1.3}
+";
+    let world = World::new().file("c.yml", text);
+    for (key, value) in [
+        ("tls.certificate", r#""/c.pem""#),
+        ("tls.key", r#""/k.pem""#),
+        ("tls.client-ca", r#"["/a.pem","/b.pem"]"#),
+        ("tls.client-auth", r#""request""#),
+        ("tls.min-version", r#""1.3""#),
+    ] {
+        assert_eq!(world.value(key), value, "{key}");
+    }
+    assert_eq!(world.warnings(), "");
+    let variables = World::new()
+        .variable("REGISTRY_HTTP_TLS_CERTIFICATE", "/c.pem")
+        .variable("REGISTRY_HTTP_TLS_KEY", "/k.pem")
+        .variable("REGISTRY_HTTP_TLS_CLIENTCAS", "[/a.pem]")
+        .variable("REGISTRY_HTTP_TLS_MINIMUMTLS", "tls1.0");
+    assert_eq!(variables.value("tls.certificate"), r#""/c.pem""#);
+    assert_eq!(variables.value("tls.client-ca"), r#"["/a.pem"]"#);
+    assert_eq!(variables.value("tls.client-auth"), r#""require""#);
+    assert_eq!(variables.value("tls.min-version"), r#""1.2""#);
 }
 
 /// distribution 3 writes `none`, where `registry:2` leaves `auth` out.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream};
+use hythe_testing::{Authority, Client, ImageBuilder, Manifest, ScriptedUpstream, eventually};
 
 /// How long to wait for a line of output: longer than any test needs, on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl Serving {
     fn client(&self, words: &str) -> Client {
         let line = self.announcement.iter().find(|line| line.starts_with(words));
         let line = line.unwrap_or_else(|| panic!("{words} not in {:?}", self.announcement));
-        let address: SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
+        let address: SocketAddr = line.rsplit_once("://").unwrap().1.parse().unwrap();
         Client::new(address)
     }
 
@@ -174,4 +174,29 @@ fn a_hangup_changes_upstreams_and_goes_offline() {
     client.get("/v2/hub.example/team/app/manifests/v1").send().expect(200);
     assert_ne!(client.get("/v2/hub.example/team/app/manifests/v2").send().status, 200);
     assert_eq!(upstream.requests(), []);
+}
+
+#[test]
+fn one_address_has_tls_and_another_one_has_not_and_a_wrong_key_is_not_used() {
+    let (authority, folder) = (Authority::default(), tempfile::TempDir::new().unwrap());
+    let options = authority.certify_server().write(folder.path());
+    let (certificate, key) = (options.certificate.to_str().unwrap(), options.key.to_str().unwrap());
+    let tls = ["--tls-certificate", certificate, "--tls-key", key];
+    let listen = ["--listen", "127.0.0.1:0", "--listen", "http://127.0.0.1:0"];
+    let serving = Serving::start(&[&tls[..], &listen].concat(), &[]);
+    let secure = serving.client("hythe listens on https://").tls(authority.client());
+    let plain = serving.client("hythe listens on http://");
+    let digest = plain.push_blob("app", b"content");
+    assert_eq!(secure.get(format!("/v2/app/blobs/{digest}")).send().body, b"content");
+    let other = Authority::new("another authority");
+    let next = other.certify_server();
+    std::fs::write(key, &next.key).unwrap();
+    serving.reload(&format!(
+        "warning: the certificate was not reloaded; the old one stays in use: the private key in {key} does not belong \
+         to the certificate in {certificate}, which must be the first one in its file"
+    ));
+    secure.get("/v2/").send().expect(200);
+    next.write(folder.path());
+    let secure = secure.tls(other.client());
+    eventually("the new certificate", || secure.get("/v2/").try_send().is_ok());
 }

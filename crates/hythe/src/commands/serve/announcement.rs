@@ -19,17 +19,19 @@ pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listen
     let bound = listeners.iter().filter_map(|listener| Some((listener.socket.local_addr().ok()?, listener)));
     let mut first = None;
     for (address, listener) in bound {
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
         match &listener.mirror {
             Some(mirror) if !mirror.local_first => {
-                printer.note(format_args!("hythe serves images of {} on http://{address}", mirror.upstream));
+                printer
+                    .note(format_args!("hythe serves images of {} on {scheme}://{address}", mirror.upstream));
             }
             Some(mirror) => {
-                printer.note(format_args!("hythe listens on http://{address}"));
+                printer.note(format_args!("hythe listens on {scheme}://{address}"));
                 printer.note(format_args!("hythe also serves images of {} there", mirror.upstream));
                 first = first.or(Some(address));
             }
             None => {
-                printer.note(format_args!("hythe listens on http://{address}"));
+                printer.note(format_args!("hythe listens on {scheme}://{address}"));
                 first = first.or(Some(address));
             }
         }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use hythe_registry::Registry;
-use hythe_server::Server;
+use hythe_server::{Server, Tls};
 use hythe_upstream::Cache;
 
 use super::auth::Authentication;
 use super::signals::Hangups;
 use super::{Reader, Taken, logging, wiring};
 use crate::config::allowed;
+use crate::console::Printer;
 use crate::settings::Settings;
 
 /// The running parts that accept new settings.
@@ -17,6 +18,8 @@ pub(super) struct Running {
     pub(super) server: Server,
     pub(super) registry: Registry,
     pub(super) cache: Cache,
+    /// The TLS of the listeners; `None` if it was off at the start.
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) levels: logging::Levels,
     pub(super) authentication: Authentication,
 }
@@ -54,6 +57,7 @@ pub(super) async fn reload_on_hangup(
         running.cache.set(upstreams, wiring::cache_options(&settings));
         running.levels.set(settings.log.level);
         reader.tell(&reloaded);
+        reload_tls(running.tls.as_ref(), &settings, reader.printer).await;
         if let Some(taken) = taken
             && let Err(error) = taken.tell()
         {
@@ -61,5 +65,23 @@ pub(super) async fn reload_on_hangup(
                 "warning: the new logins are in use, but the command that sent them could not be told: {error}"
             ));
         }
+    }
+}
+
+/// Reads the certificates again.
+async fn reload_tls(tls: Option<&Arc<Tls>>, settings: &Settings, printer: Printer) {
+    let (tls, options) = match (tls, settings.tls.options()) {
+        (Some(tls), Some(options)) => (Arc::clone(tls), options),
+        (None, None) => return,
+        _ => return printer.note("warning: TLS is turned on or off at the next start"),
+    };
+    // On another thread, like the configuration.
+    let Ok(reloaded) = tokio::task::spawn_blocking(move || tls.reload(options)).await else { return };
+    match reloaded {
+        Ok(true) => printer.note("reloaded: the certificate; new connections use it"),
+        Ok(false) => {}
+        Err(error) => printer.note(format_args!(
+            "warning: the certificate was not reloaded; the old one stays in use: {error}"
+        )),
     }
 }

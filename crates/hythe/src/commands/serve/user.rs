@@ -23,13 +23,16 @@ pub(in crate::commands) const MARK: &str = "format";
 /// hythe's folders in its data folder.
 pub(in crate::commands) const FOLDERS: [&str; 4] = ["uploads", "blobs", "journal", "quarantine"];
 
-/// Checks that the server can run as that user and read these files, and gives the data folder to the user. The error says why it cannot.
+/// Checks that the server can run as that user and read `files`, and gives the data folder to the user. The error says why it cannot.
 /// The check becomes the user on a thread of its own, which ends afterwards, so that the process is still root.
-pub(super) fn try_on(data: Option<&Path>, files: &[&Path]) -> Result<(), String> {
+pub(super) fn try_on<'a>(
+    data: Option<&Path>,
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), String> {
     let program =
         std::env::current_exe().map_err(|error| format!("cannot find the program's own file: {error}"))?;
     let mut needed = vec![(program, Access::EXEC_OK, "run")];
-    needed.extend(files.iter().map(|file| ((*file).to_owned(), Access::READ_OK, "read")));
+    needed.extend(files.map(|file| (file.clone(), Access::READ_OK, "read")));
     let parent = data.and_then(|data| absolute(data).parent().map(Path::to_owned));
     // A parent that does not exist yet is made later, open to every user.
     let parent = parent.filter(|folder| folder.exists());

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hythe_oci::Authority;
+use hythe_server::ClientAuth;
 use hythe_upstream::Share;
 
 use super::Draft;
@@ -10,12 +11,13 @@ use crate::config::error::Problem;
 use crate::config::source::ValueSource;
 use crate::config::upstreams::{Finding, FindingPlace, assemble, login_field};
 use crate::tables::{RetainTable, RuleTable, UpstreamTable, known_name};
-use crate::values::{BackupPlace, Listen, Storage};
+use crate::values::{BackupPlace, Listen, Scheme, Storage};
 
 impl Draft {
     pub(super) fn check(&mut self) {
         self.check_exposure();
         self.check_addresses();
+        self.check_tls();
         self.check_upstreams();
         self.check_endpoints();
         self.check_unshared_logins();
@@ -77,14 +79,14 @@ impl Draft {
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
         // Read before the default for a `registry:2` file below: that file opens its own address, but no mirror.
         let asked = self.settings.http.allow_anonymous_network;
-        if let Some(exposed) = mirrors.into_iter().find(|listen| !listen.is_loopback() && !asked) {
+        if let Some(exposed) = mirrors.into_iter().find(|listen| self.settings.is_open(listen) && !asked) {
             self.refuse_exposure(
                 "upstream.mirror",
                 exposed,
                 "pull everything that its upstream gives to hythe",
             );
         }
-        let listen = self.settings.listen.iter().find(|listen| !listen.is_loopback()).copied();
+        let listen = self.settings.listen.iter().find(|listen| self.settings.is_open(listen)).copied();
         let Some(exposed) = listen else { return };
         let source = self.source("listen");
         // Only if the address itself comes from `registry:2`: its file must not open an address of another layer.
@@ -121,7 +123,7 @@ impl Draft {
         let mut taken = self.settings.listen.clone();
         let mirrors: Vec<Listen> = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen).collect();
         for listen in mirrors {
-            if listen.port() != 0 && taken.contains(&listen) {
+            if listen.port() != 0 && taken.iter().any(|other| other.place == listen.place) {
                 let text = format!(
                     "{listen} is already an address of this server: a mirror needs an address of its own"
                 );
@@ -129,6 +131,40 @@ impl Draft {
             }
             taken.push(listen);
         }
+    }
+
+    /// Refuses settings of TLS that are incomplete: without the rest, the server would be less safe than the user means.
+    fn check_tls(&mut self) {
+        let tls = &self.settings.tls;
+        let wanted = |listen: &&Listen| listen.scheme == Some(Scheme::Https);
+        let mirrors = self.settings.upstream.mirror.iter();
+        let asked = self.settings.listen.iter().find(wanted).map(|listen| ("listen", listen));
+        let asked = asked.or_else(|| {
+            mirrors.map(|mirror| &mirror.listen).find(wanted).map(|listen| ("upstream.mirror", listen))
+        });
+        let (key, text) = match (&tls.certificate, &tls.key) {
+            (Some(_), None) => {
+                ("tls.certificate", "the certificate needs its private key: set `tls.key`".to_owned())
+            }
+            (None, Some(_)) => (
+                "tls.key",
+                "a private key without a certificate has no effect: set `tls.certificate`".to_owned(),
+            ),
+            (None, None) if !tls.client_ca.is_empty() => (
+                "tls.client-ca",
+                "clients show certificates in TLS only, which is off: set `tls.certificate` and `tls.key`"
+                    .to_owned(),
+            ),
+            (None, None) if let Some((key, listen)) = asked => {
+                (key, format!("{listen} needs a certificate: set `tls.certificate` and `tls.key`"))
+            }
+            _ if tls.client_ca.is_empty() && tls.client_auth != ClientAuth::default() => (
+                "tls.client-auth",
+                "no certificate of a client can be verified: set `tls.client-ca`".to_owned(),
+            ),
+            _ => return,
+        };
+        self.problems.push(Problem::new(self.source(key).place(), text));
     }
 
     fn check_upstreams(&mut self) {

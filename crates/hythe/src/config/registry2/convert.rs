@@ -168,6 +168,37 @@ pub(super) fn origins(node: &Node) -> Converted {
     }
 }
 
+/// One text or a list of texts.
+pub(super) fn texts(node: &Node) -> Converted {
+    let Content::List(items) = &node.content else { return same(node) };
+    let texts: Option<Vec<String>> = items.iter().map(|item| item.text().map(str::to_owned)).collect();
+    match texts {
+        Some(texts) if texts.is_empty() => Ok(None),
+        Some(texts) => Ok(Some(Raw::List(texts))),
+        None => Err("write a list of strings".to_owned()),
+    }
+}
+
+/// The oldest version of TLS. Versions that hythe does not speak become the oldest that it does.
+pub(super) fn tls_version(node: &Node) -> Converted {
+    with(node, |text| match text {
+        "tls1.0" | "tls1.1" | "tls1.2" => Ok("1.2".to_owned()),
+        "tls1.3" => Ok("1.3".to_owned()),
+        _ => Err(format!("`{text}` is not a version of TLS: write tls1.2 or tls1.3")),
+    })
+}
+
+/// Whether clients need a certificate. hythe verifies every certificate that it asks for.
+pub(super) fn client_auth(node: &Node) -> Converted {
+    with(node, |text| match text {
+        "require-and-verify-client-cert" => Ok("require".to_owned()),
+        "verify-client-cert-if-given" => Ok("request".to_owned()),
+        _ => Err(format!(
+            "hythe does not support `{text}`: write require-and-verify-client-cert or verify-client-cert-if-given"
+        )),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

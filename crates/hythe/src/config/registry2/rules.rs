@@ -84,7 +84,8 @@ pub(super) const NO_DRIVER: &str =
     "hythe has no such storage driver; keep the data in a folder (storage.filesystem)";
 const OPEN: &str =
     "without it anyone who can reach the registry could push and delete; remove it only if you want that";
-const PLAIN: &str = "without it credentials and images would cross the network unencrypted; terminate TLS in a proxy in front of hythe, and remove it here";
+const NO_ACME: &str = "hythe requests no certificates yet; let certbot or another ACME client write the files of `http.tls.certificate` and `http.tls.key`";
+const SAFE_CIPHERS: &str = "hythe speaks TLS 1.2 and 1.3 with ciphers that are known to be safe";
 const FIELDS: &str = "hythe's log lines have fixed fields";
 
 /// Every known key, in `registry:2`'s order.
@@ -156,7 +157,14 @@ pub(crate) static RULES: &[Rule] = &[
     rule("http.secret", Meaning::Ignored("the server keeps the state of uploads, so it has nothing to sign")),
     rule("http.relativeurls", Meaning::Ignored("hythe's URLs are always relative")),
     rule("http.draintimeout", Meaning::Sets("http.drain-timeout", convert::duration)),
-    rule("http.tls", Meaning::Refused(PLAIN)),
+    rule("http.tls", Meaning::Section),
+    rule("http.tls.certificate", Meaning::Sets("tls.certificate", convert::same)),
+    rule("http.tls.key", Meaning::Sets("tls.key", convert::same)),
+    rule("http.tls.clientcas", Meaning::Sets("tls.client-ca", convert::texts)),
+    rule("http.tls.clientauth", Meaning::Sets("tls.client-auth", convert::client_auth)),
+    rule("http.tls.minimumtls", Meaning::Sets("tls.min-version", convert::tls_version)),
+    rule("http.tls.ciphersuites", Meaning::Ignored(SAFE_CIPHERS)),
+    rule("http.tls.letsencrypt", Meaning::Refused(NO_ACME)),
     rule("http.headers", Meaning::Section),
     rule("http.headers.access-control-allow-origin", Meaning::Sets("http.cors-origins", convert::origins)),
     rule(
@@ -166,8 +174,8 @@ pub(crate) static RULES: &[Rule] = &[
     rule("http.headers.*", Meaning::Ignored("hythe chooses its response headers")),
     rule("http.debug", Meaning::Ignored("hythe has no second listener for debugging")),
     rule("http.http2", Meaning::Section),
-    rule("http.http2.disabled", Meaning::IgnoredUnless("true", "hythe speaks HTTP/1.1")),
-    rule("http.h2c", Meaning::Ignored("hythe speaks HTTP/1.1")),
+    rule("http.http2.disabled", Meaning::IgnoredUnless("false", "with TLS, hythe also speaks HTTP/2")),
+    rule("http.h2c", Meaning::Ignored("hythe speaks HTTP/2 with TLS only")),
     rule("notifications", Meaning::Ignored("hythe does not send notifications yet")),
     rule("redis", Meaning::Ignored("the catalog database makes a cache of descriptors unnecessary")),
     rule("health", Meaning::Ignored("hythe checks its own storage")),
