@@ -45,7 +45,7 @@ enum Beginning {
     Nothing,
     /// The client speaks plain HTTP.
     Http(TcpStream),
-    Tls(Handshaken),
+    Tls(Box<Handshaken>),
 }
 
 impl Serving {
@@ -95,7 +95,7 @@ impl Serving {
         };
         let client = peer.address;
         let handshaken = match beginning {
-            Ok(Ok(Beginning::Tls(handshaken))) => handshaken,
+            Ok(Ok(Beginning::Tls(handshaken))) => *handshaken,
             Ok(Ok(Beginning::Http(stream))) => {
                 peer.lacks_tls = true;
                 return self.serve_plain(stream, peer).await;
@@ -132,7 +132,10 @@ impl Serving {
         Ok(match hello(&stream).await? {
             Hello::Nothing => Beginning::Nothing,
             Hello::Http => Beginning::Http(stream),
-            Hello::Tls => Beginning::Tls(handshake(tls, Paced::new(stream, options.progress_timeout)).await?),
+            Hello::Tls => {
+                let stream = Paced::new(stream, options.progress_timeout);
+                Beginning::Tls(Box::new(handshake(tls, stream).await?))
+            }
         })
     }
 

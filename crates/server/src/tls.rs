@@ -5,7 +5,7 @@ mod error;
 mod files;
 mod handshake;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -223,12 +223,5 @@ impl Tls {
     /// When the certificate expires, for people.
     fn expires_text(&self) -> String {
         crate::time::timestamp(self.expires()).unwrap_or_default()
-    }
-
-    /// The file with the certificate.
-    pub fn certificate(&self) -> PathBuf {
-        let current = self.current.load();
-        let path: &Path = &current.options.certificate;
-        path.to_owned()
     }
 }

@@ -13,8 +13,6 @@ pub(super) mod takeover;
 mod user;
 mod wiring;
 
-#[cfg(target_os = "linux")]
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

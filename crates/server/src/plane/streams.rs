@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_only_when_bytes_wait_and_none_leaves() {
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_mins(1);
         let flow = Arc::new(Flow::default());
         let (watched, mut stalled) = (Arc::clone(&flow), JoinSet::new());
         stalled.spawn(async move { watched.stalled(patience).await });
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn the_streams_end_with_their_connection() {
         let held = Arc::new(());
-        let (streams, guard) = (Streams::new(Duration::from_secs(60)), Arc::clone(&held));
+        let (streams, guard) = (Streams::new(Duration::from_mins(1)), Arc::clone(&held));
         let starter = streams.starter();
         starter.clone().execute(async move {
             // As hyper's streams do.

@@ -47,7 +47,7 @@ fn slow_handshakes_hold_up_no_other_client_and_end() {
 #[test]
 fn a_slow_handshake_does_not_hold_up_the_stop() {
     let mut world = World::with(
-        TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_secs(600)),
+        TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_mins(10)),
         |_, _| {},
     );
     let mut slow = TcpStream::connect(world.registry.address()).unwrap();

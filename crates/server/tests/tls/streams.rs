@@ -134,7 +134,7 @@ async fn a_connection_without_requests_is_closed() {
 #[tokio::test]
 async fn streams_may_finish_while_the_server_stops() {
     let mut world = World::with(
-        TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_secs(60)),
+        TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_mins(1)),
         |_, _| {},
     );
     let content = bytes(1, 30 << 20);
