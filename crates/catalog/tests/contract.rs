@@ -1193,11 +1193,25 @@ async fn a_protected_tag_does_not_move_and_keeps_the_manifests_that_it_needs(cat
         let refused = catalog.withdraw_manifest_unless(&a, &digest(kept), deletion, &protects).await.unwrap();
         assert_eq!(refused, ManifestDeleted::Protected(tag("v1")));
     }
+    // An index of indexes needs what these list.
+    push(&catalog, manifest("a", "grandchild", &[], &["other"])).await;
+    for (lists, listed, tags) in [("inner", "grandchild", vec![]), ("outer", "inner", vec!["v3"])] {
+        let index = ManifestPush { manifests: vec![digest(listed)], ..manifest("a", lists, &[], &tags) };
+        push(&catalog, index).await;
+    }
+    let outer: Protects = Arc::new(|tag| tag.as_str() == "v3");
+    for kept in ["outer", "inner", "grandchild"] {
+        let refused = catalog.withdraw_manifest_unless(&a, &digest(kept), deletion, &outer).await.unwrap();
+        assert_eq!(refused, ManifestDeleted::Protected(tag("v3")), "{kept}");
+    }
     let none: Protects = Arc::new(|_| false);
     for (name, expected) in [
         ("nothing", ManifestDeleted::Unknown),
         ("index", ManifestDeleted::Deleted),
         ("child", ManifestDeleted::Deleted),
+        ("outer", ManifestDeleted::Deleted),
+        ("inner", ManifestDeleted::Deleted),
+        ("grandchild", ManifestDeleted::Deleted),
     ] {
         assert_eq!(
             catalog.withdraw_manifest_unless(&a, &digest(name), deletion, &none).await.unwrap(),

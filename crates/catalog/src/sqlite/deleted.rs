@@ -31,8 +31,8 @@ impl Catalog {
         Ok(deleted == ManifestDeleted::Deleted)
     }
 
-    /// Like [`withdraw_manifest`](Self::withdraw_manifest), unless a protected tag names the manifest or an index that lists
-    /// it.
+    /// Like [`withdraw_manifest`](Self::withdraw_manifest), unless a protected tag names the manifest or an index that needs
+    /// it: one that lists it, or lists such an index.
     pub async fn withdraw_manifest_unless(
         &self,
         repository: &RepositoryName,
@@ -51,9 +51,7 @@ impl Catalog {
                     return Ok(Ok(None));
                 };
                 // A tag may have come since the first look.
-                if let (_, Some(tag)) =
-                    protected::Tags::default().look(connection, id, &digest, &*protects)?
-                {
+                if let Some(tag) = protected::needing(connection, id, &digest, &*protects, TURN)? {
                     return Ok(Err(tag));
                 }
                 withdraw(connection, id, manifest, deletion).map(|how| Ok(Some(how)))
