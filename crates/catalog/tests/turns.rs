@@ -344,3 +344,37 @@ async fn a_purge_of_such_a_manifest_that_a_kill_interrupted_is_finished_later() 
     assert_eq!((hidden(&folder), catalog.totals().await.unwrap()), (0, Totals::default()));
     assert_eq!(catalog.provenance(&name()).await.unwrap(), None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_of_a_manifest_of_many_tags_that_a_kill_interrupted_leaves_it_all_its_tags() {
+    let (folder, catalog) = catalog();
+    let tags = (0..700).map(|number| format!("t{number:03}").parse().unwrap()).collect();
+    catalog.push_manifest(ManifestPush { tags, ..manifest("{}", Vec::new()) }).await.unwrap();
+    catalog.push_manifest(ManifestPush { tags: Vec::new(), ..manifest("{ }", Vec::new()) }).await.unwrap();
+    let path = folder.path().join("catalog.db");
+    let execute = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    // The last turn fails, as it does in a process that is killed before.
+    execute("CREATE TRIGGER killed BEFORE INSERT ON deleted BEGIN SELECT RAISE(ABORT, 'killed'); END");
+    let deletion = Deletion { at: 2000, cause: Cause::Client };
+    assert!(catalog.withdraw_manifest(&name(), &digest("{}"), deletion).await.is_err());
+    assert!(catalog.totals().await.unwrap().tags < 700);
+    // Meanwhile a client moved one of the tags that are removed.
+    let moved = ManifestPush { tags: vec!["t000".parse().unwrap()], ..manifest("{ }", Vec::new()) };
+    catalog.push_manifest(moved).await.unwrap();
+    catalog.close();
+    drop(catalog);
+    execute("DROP TRIGGER killed");
+    let catalog = Catalog::open(&path).unwrap();
+    catalog.undo_withdrawals(3000).await.unwrap();
+    assert_eq!(catalog.totals().await.unwrap().tags, 700);
+    for (tag, names) in [("t000", "{ }"), ("t001", "{}"), ("t699", "{}")] {
+        let head = catalog.manifest(&name(), &tag.parse::<Reference>().unwrap()).await.unwrap();
+        assert_eq!(head.map(|head| head.digest), Some(digest(names)), "{tag}");
+    }
+    // A deletion that ends leaves nothing to undo.
+    assert!(catalog.withdraw_manifest(&name(), &digest("{}"), deletion).await.unwrap());
+    catalog.undo_withdrawals(4000).await.unwrap();
+    assert_eq!(catalog.totals().await.unwrap().tags, 1);
+    let restored = catalog.restore_manifest(&name(), &digest("{}"), 5000).await.unwrap().unwrap();
+    assert_eq!(restored.tags.len(), 699);
+}

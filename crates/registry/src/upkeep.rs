@@ -142,6 +142,7 @@ impl Registry {
         let inner = &*self.0;
         // No push runs yet, so every hidden manifest is left over.
         inner.catalog.clear_hidden(i64::MAX).await?;
+        inner.catalog.undo_withdrawals(inner.now()).await?;
         if let Some(listing) = inner.storage.listing() {
             for id in listing.uploads().await? {
                 if !inner.catalog.upload_exists(&id).await? {

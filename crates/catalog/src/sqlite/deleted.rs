@@ -145,6 +145,10 @@ pub(crate) fn withdraw(
     const IS_LOCAL: &str = "SELECT origin = 'local' FROM repository WHERE id = ?1";
     const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
     const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
+    // A kill between two writes would leave the manifest with a part of its tags: the next start gives it the others back.
+    const BEGIN: &str = "INSERT INTO withdrawal (manifest, at) VALUES (?1, ?2)
+        ON CONFLICT (manifest) DO UPDATE SET at = excluded.at";
+    const END: &str = "DELETE FROM withdrawal WHERE manifest = ?1";
     const KEEP: &str = "INSERT INTO deleted (manifest, repository, digest, at, cause)
         SELECT id, repository, digest, ?2, ?3 FROM manifest WHERE id = ?1";
     const HIDE: &str = "UPDATE manifest SET repository = ?2, digest = '~' || id WHERE id = ?1";
@@ -160,8 +164,10 @@ pub(crate) fn withdraw(
         sql::run(connection, UNTAG, (repository, tag))?;
     }
     if tags.len() == TURN {
+        sql::run(connection, BEGIN, (manifest, deletion.at))?;
         return Ok(How::Begun);
     }
+    sql::run(connection, END, [manifest])?;
     sql::run(connection, KEEP, (manifest, deletion.at, deletion.cause.as_str()))?;
     sql::run(connection, HIDE, (manifest, HIDDEN))?;
     manifest_rows::count(connection, repository, -1)?;

@@ -91,6 +91,26 @@ impl Catalog {
         }
     }
 
+    /// Undoes deletions of manifests that a kill interrupted: gives the manifests the tags back that were removed. A tag that
+    /// names another manifest by now keeps that. No request may run yet. Durable.
+    pub async fn undo_withdrawals(&self, now: i64) -> Result<()> {
+        let step = move |connection: &Connection| {
+            const NEXT: &str = "SELECT w.manifest, m.repository, m.digest, w.at FROM withdrawal w
+                JOIN manifest m ON m.id = w.manifest LIMIT 1";
+            const END: &str = "DELETE FROM withdrawal WHERE manifest = ?1";
+            let next = sql::first(connection, NEXT, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, sql::parsed::<Digest>(row, 2)?, row.get(3)?))
+            })?;
+            let Some((manifest, repository, digest, at)) = next else { return Ok(false) };
+            if !set_some(connection, repository, manifest, &digest, at, now)?.more {
+                sql::run(connection, END, [manifest])?;
+            }
+            Ok(true)
+        };
+        while self.write(Durability::Durable, step).await? {}
+        Ok(())
+    }
+
     /// Restores one manifest and its tags; false if it is not among the deleted ones.
     async fn bring_back(
         &self,

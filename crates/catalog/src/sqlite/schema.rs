@@ -15,7 +15,7 @@ pub(crate) const MEMORY: &str = ":memory:";
 
 /// The migrations. The first makes version 1 of the schema from an empty file, each other one the version after. A
 /// published migration is never edited.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
     include_str!("migrations/0003_private.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_lease.sql"),
     include_str!("migrations/0012_journal.sql"),
     include_str!("migrations/0013_accounts.sql"),
+    include_str!("migrations/0014_withdrawal.sql"),
 ];
 
 /// The latest version of the schema. A file has its version in `PRAGMA user_version`.
