@@ -371,6 +371,9 @@ async fn a_moved_tag_is_moved_back_only_on_request(catalog: Catalog) {
     let back = async |to| catalog.restore_tag(&a(), &tag("latest"), to, 4000).await.unwrap();
     assert_eq!(back(None).await, RestoredTag::Exists(digest("three")));
     assert_eq!(back(Some(digest("never"))).await, RestoredTag::Unknown);
+    // A tag that never was is not moved back, so a slip in its name makes no tag.
+    let never = catalog.restore_tag(&a(), &tag("lastest"), Some(digest("one")), 4000).await.unwrap();
+    assert_eq!((never, named(&catalog, "lastest").await), (RestoredTag::Unknown, None));
     // The manifest that the tag goes back to was deleted meanwhile.
     delete(&catalog, "one", 3500).await;
     assert!(

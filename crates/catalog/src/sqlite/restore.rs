@@ -64,13 +64,11 @@ impl Catalog {
     ) -> Result<RestoredTag> {
         let current = self.manifest(repository, &Reference::Tag(tag.clone())).await?.map(|head| head.digest);
         let last = self.read(|connection| history::last(connection, repository.as_str(), tag.as_str()))?;
-        let target = match (current, to) {
-            (Some(current), None) => return Ok(RestoredTag::Exists(current)),
-            (_, Some(to)) => to,
-            (None, None) => match last {
-                Some(last) => last,
-                None => return Ok(RestoredTag::Unknown),
-            },
+        let target = match (current, to, last) {
+            (Some(current), None, _) => return Ok(RestoredTag::Exists(current)),
+            // A tag that never was cannot be moved back.
+            (None, _, None) => return Ok(RestoredTag::Unknown),
+            (_, Some(to), _) | (None, None, Some(to)) => to,
         };
         let mut restored = self.restore_manifest(repository, &target, now).await?.unwrap_or_default();
         let step = {
