@@ -65,12 +65,12 @@ impl Backup<'_> {
             Ok(this)
         });
         let running = Arc::new(Mutex::new(begun.await?));
-        self.wait_for_prunes().await?;
         for _ in 0..LEASES {
+            self.wait_for_prunes(&running).await?;
             let lease = self.source.take_lease().await?;
             let done = tokio::select! {
                 biased;
-                done = self.copy() => done.map(Some),
+                done = self.copy(&running) => done,
                 kept = self.keep(&lease, &running) => kept.map(|()| None),
             };
             self.source.release_lease(&lease).await;
@@ -78,16 +78,21 @@ impl Backup<'_> {
                 return Ok(done);
             }
             tracing::warn!(
-                "the lease of the backup ended; the backup begins again with the registry's present content"
+                "the lease of the backup ended, or the machine slept; the backup begins again with the registry's present content"
             );
         }
         Err(Error::Lease { tries: LEASES })
     }
 
-    async fn wait_for_prunes(&self) -> Result<()> {
+    /// Waits until no prune is in progress. From then on each prune sees this run, because its file was renewed first.
+    async fn wait_for_prunes(&self, this: &Arc<Mutex<Running>>) -> Result<()> {
         loop {
-            let destination = self.destination.clone();
-            if blocking(move || running(&destination, Kind::Prune)).await? == 0 {
+            let (destination, mut this) = (self.destination.clone(), Arc::clone(this).lock_owned().await);
+            let prunes = blocking(move || {
+                this.begin_anew()?;
+                running(&destination, Kind::Prune)
+            });
+            if prunes.await? == 0 {
                 return Ok(());
             }
             tracing::info!("waiting for the end of a prune of these backups");
@@ -110,7 +115,9 @@ impl Backup<'_> {
         }
     }
 
-    async fn copy(&self) -> Result<Done> {
+    /// Copies what the destination lacks, and writes the snapshot. `None` if a prune may have run meanwhile, because the
+    /// machine slept and the file of this run was not renewed: it may have removed blobs that the snapshot would name.
+    async fn copy(&self, running: &Arc<Mutex<Running>>) -> Result<Option<Done>> {
         let destination = self.destination.clone();
         let now = Time::now();
         // The name of each snapshot is free, and later than those of earlier ones even if the clock was set back.
@@ -146,12 +153,15 @@ impl Backup<'_> {
                 lacking.insert(blob.digest);
             }
         }
-        let destination = self.destination.clone();
-        let summary = blocking(move || plan.write(&destination, time, summary)).await?;
+        let (destination, running) = (self.destination.clone(), Arc::clone(running));
+        let written = blocking(move || {
+            plan.write(&destination, time, summary, || !running.blocking_lock().has_lapsed())
+        });
+        let Some(summary) = written.await? else { return Ok(None) };
         let mut lacking: Vec<Digest> = lacking.into_iter().collect();
         lacking.sort_unstable();
         lacking.truncate(NAMED);
-        Ok(Done { time, summary, lacking })
+        Ok(Some(Done { time, summary, lacking }))
     }
 
     /// Copies one blob. False if the registry does not have it, or not with these bytes.

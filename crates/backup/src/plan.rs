@@ -122,8 +122,14 @@ impl Plan {
     }
 
     /// Writes the snapshot: the records whose bytes the destination has. The snapshot exists when this returns, and not
-    /// before. Blocking.
-    pub(crate) fn write(&mut self, destination: &Destination, time: Time, base: Summary) -> Result<Summary> {
+    /// before. `None`, without a snapshot, if `may_exist` says so of the moment before. Blocking.
+    pub(crate) fn write(
+        &mut self,
+        destination: &Destination,
+        time: Time,
+        base: Summary,
+        may_exist: impl FnOnce() -> bool,
+    ) -> Result<Option<Summary>> {
         let (mut blobs, mut lacking) = (HashMap::<Digest, u64>::new(), HashSet::<Digest>::new());
         // The last look at each file: a snapshot names no blob that is not here.
         let (mut summary, here) = (base, destination.inventory()?);
@@ -165,8 +171,11 @@ impl Plan {
                 if is_lacking(&record, &lacking) { Ok(()) } else { writer.write(record) }
             },
         )?;
+        if !may_exist() {
+            return Ok(None);
+        }
         writer.finish(destination, time)?;
-        Ok(summary)
+        Ok(Some(summary))
     }
 }
 

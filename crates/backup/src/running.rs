@@ -39,18 +39,37 @@ pub(crate) struct Running {
     destination: Destination,
     name: String,
     until: Time,
+    /// Whether the file did not count at some time since [`begin_anew`](Self::begin_anew).
+    has_lapsed: bool,
 }
 
 impl Running {
     pub(crate) fn begin(destination: &Destination, kind: Kind) -> Result<Self> {
         let id = hythe_oci::UploadId::random();
         let name = format!("{RUNNING}/{}{id}.json", kind.prefix());
-        let mut this = Self { destination: destination.clone(), name, until: Time::now() };
-        this.renew()?;
+        let mut this = Self { destination: destination.clone(), name, until: Time::now(), has_lapsed: false };
+        this.write()?;
         Ok(this)
     }
 
     pub(crate) fn renew(&mut self) -> Result<()> {
+        self.has_lapsed = self.has_lapsed();
+        self.write()
+    }
+
+    /// Renews the file, and forgets that it lapsed: the caller looks for other runs from now on.
+    pub(crate) fn begin_anew(&mut self) -> Result<()> {
+        self.has_lapsed = false;
+        self.write()
+    }
+
+    /// Whether others may have looked while the file did not count: the machine slept, or the owner had no time to renew it.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        // A run of the other kind that finds the file too old removes it.
+        self.has_lapsed || until(&self.destination, &self.name).is_none_or(|until| !is_alive(until, Time::now()))
+    }
+
+    fn write(&mut self) -> Result<()> {
         self.until = Time::now().plus(LIFE);
         let until = serde_json::to_vec(&Until { until: self.until.millis() }).unwrap_or_default();
         self.destination.write(&self.name, &until)
@@ -77,15 +96,18 @@ pub(crate) fn running(destination: &Destination, kind: Kind) -> Result<usize> {
             continue;
         }
         // A file that is gone or being replaced belongs to a run that ends or goes on: what cannot be read does not count.
-        let text = destination.read(&name).ok().flatten();
-        let until = text.and_then(|text| serde_json::from_slice::<Until>(&text).ok());
-        match until.map(|until| Time::from_millis(until.until)) {
+        match until(destination, &name) {
             Some(until) if is_alive(until, now) => count += 1,
             Some(_) => destination.remove(&[name])?,
             None => {}
         }
     }
     Ok(count)
+}
+
+fn until(destination: &Destination, name: &str) -> Option<Time> {
+    let until: Until = serde_json::from_slice(&destination.read(name).ok()??).ok()?;
+    Some(Time::from_millis(until.until))
 }
 
 /// A time far ahead was written before the clock was set back: it does not count, or it would for as long as that.
@@ -112,5 +134,24 @@ mod tests {
             assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
             assert!(!path.exists());
         }
+    }
+
+    #[test]
+    fn a_run_knows_that_its_file_did_not_count_for_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = Destination::create(folder.path()).unwrap();
+        let mut backup = Running::begin(&destination, Kind::Backup).unwrap();
+        backup.renew().unwrap();
+        assert!(!backup.has_lapsed());
+        // The machine sleeps, and a prune looks.
+        let dead = Time::now().minus(Duration::from_secs(1));
+        std::fs::write(folder.path().join(&backup.name), format!("{{\"until\":{}}}", dead.millis())).unwrap();
+        assert!(backup.has_lapsed());
+        assert_eq!(running(&destination, Kind::Backup).unwrap(), 0);
+        backup.renew().unwrap();
+        assert_eq!(running(&destination, Kind::Backup).unwrap(), 1);
+        assert!(backup.has_lapsed());
+        backup.begin_anew().unwrap();
+        assert!(!backup.has_lapsed());
     }
 }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -230,4 +231,101 @@ fn a_folder_with_other_files_is_refused_and_a_newer_format_too() {
     std::fs::write(folder.path().join("hythe-backup.json"), "{\"format\":99}").unwrap();
     let refused = Destination::create(folder.path()).unwrap_err().to_string();
     assert!(refused.contains("format 99") && refused.contains("newer hythe"), "{refused}");
+}
+
+/// A registry during whose backup the machine sleeps, while a prune runs on another machine.
+struct Slept<'a> {
+    local: Local,
+    destination: &'a Destination,
+    is_over: AtomicBool,
+}
+
+#[async_trait]
+impl Source for Slept<'_> {
+    fn name(&self) -> String {
+        "test".to_owned()
+    }
+
+    async fn take_lease(&self) -> Result<String> {
+        self.local.take_lease().await
+    }
+
+    async fn renew_lease(&self, id: &str) -> Result<bool> {
+        self.local.renew_lease(id).await
+    }
+
+    async fn release_lease(&self, id: &str) {
+        self.local.release_lease(id).await;
+    }
+
+    async fn records(&self, into: File) -> Result<()> {
+        self.local.records(into).await
+    }
+
+    async fn blob(&self, of: &RepositoryName, digest: &Digest, from: u64) -> Result<Option<Box<dyn Pieces>>> {
+        if !self.is_over.swap(true, Ordering::SeqCst) {
+            for entry in std::fs::read_dir(self.destination.path().join("running")).unwrap() {
+                std::fs::write(entry.unwrap().path(), "{\"until\":1}").unwrap();
+            }
+            let prune = Prune { keep: Keep::Newest(1), grace: Duration::ZERO, dry_run: false };
+            let pruned = prune.run(self.destination).unwrap();
+            assert_eq!(
+                (pruned.backups, pruned.blobs),
+                (0, 3),
+                "the layer, its manifest and the new manifest"
+            );
+        }
+        self.local.blob(of, digest, from).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_slept_while_a_prune_removed_what_it_names_begins_again() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, destination) = (registry(), Destination::create(folder.path()).unwrap());
+    let first = push(&registry, "app", "v1", "the first layer").await;
+    back_up(&local(&registry), &destination).await;
+    delete_and_collect(&registry, "app", first).await;
+    push(&registry, "app", "v2", "the second layer").await;
+    back_up(&local(&registry), &destination).await;
+    // The folder still has this image, but only an old backup names it.
+    push(&registry, "app", "v1", "the first layer").await;
+    push(&registry, "app", "v3", "the third layer").await;
+    let source =
+        Slept { local: local(&registry), destination: &destination, is_over: AtomicBool::new(false) };
+    let done = back_up(&source, &destination).await;
+    assert!(source.is_over.load(Ordering::SeqCst));
+    assert_eq!((done.summary.lacks, done.summary.tags), (0, 3));
+    assert!(verify(&destination, &Progress::default()).unwrap().bad.is_empty());
+    let again = restored(&destination, data.path()).await;
+    assert!(layer(&again, "app", "the first layer").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_replaces_a_blob_that_is_here_with_other_bytes() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, destination) = (registry(), Destination::create(folder.path()).unwrap());
+    for (tag, content) in [("v1", "the first layer"), ("v2", "the second layer")] {
+        push(&registry, "app", tag, content).await;
+    }
+    back_up(&local(&registry), &destination).await;
+    drop(restored(&destination, data.path()).await);
+    // A kill left the blobs without a catalog, and the disk changed one of them.
+    std::fs::remove_file(data.path().join("catalog.sqlite")).unwrap();
+    let digest = Digest::of(Algorithm::Sha256, b"the first layer");
+    let folder = data.path().join("blobs/sha256").join(&digest.hex()[..2]);
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&file, "the_first layer").unwrap();
+
+    let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(data.path()).unwrap());
+    let (progress, time) = (Progress::default(), destination.snapshot_at(None).unwrap());
+    let restore =
+        Restore { destination: &destination, time, storage: &storage, jobs: 2, progress: &progress };
+    let done = restore.run(&data.path().join("catalog.sqlite"), |_| true).await.unwrap();
+    assert_eq!((done.copied, done.bad), (1, vec![]), "the other blob is whole");
+    let catalog = Catalog::open(&data.path().join("catalog.sqlite")).unwrap();
+    let again = Registry::new(storage, catalog, options());
+    for content in ["the first layer", "the second layer"] {
+        assert_eq!(layer(&again, "app", content).await.unwrap(), content);
+    }
 }
