@@ -1,6 +1,8 @@
 //! What retention rules read of a repository.
 
-use hythe_catalog::{AgedManifest, AgedTag, Cause, Deletion, ImageRemoval, Listing};
+use std::sync::Arc;
+
+use hythe_catalog::{AgedManifest, AgedTag, Cause, Deletion, ImageRemoval, Listing, Running};
 use hythe_oci::{Digest, Tag};
 
 use crate::{Repository, Result};
@@ -19,6 +21,12 @@ impl Repository<'_> {
     /// Up to `limit` pairs of a manifest and an index that lists it, from the first past `after`.
     pub async fn listings(&self, after: Option<&Listing>, limit: usize) -> Result<Vec<Listing>> {
         Ok(self.inner().catalog.listings(self.name, after, limit).await?)
+    }
+
+    /// The manifests of which clusters run something: the manifest itself, its config, or a manifest that it lists. Each comes
+    /// with the name of a cluster.
+    pub async fn run_by(&self, running: &Arc<[Running]>) -> Result<Vec<(Digest, String)>> {
+        Ok(self.inner().catalog.run_by(self.name, Arc::clone(running)).await?)
     }
 
     /// Removes tags and manifests that belong together, so that they can be restored. The tags come with the manifests that

@@ -1,10 +1,12 @@
 //! What clusters run, as the registry was told last.
 
-use hythe_oci::Digest;
+use std::sync::Arc;
+
+use hythe_oci::{Digest, RepositoryName};
 use rusqlite::Connection;
 
 use super::writer::Durability;
-use super::{Catalog, sql};
+use super::{Catalog, repositories, sql};
 use crate::{Result, Running};
 
 impl Catalog {
@@ -24,6 +26,36 @@ impl Catalog {
             }
             let digests: Vec<String> = running.digests.iter().map(Digest::to_string).collect();
             sql::run(connection, SET, (&running.source, digests.join("\n"), running.at)).map(|_| true)
+        })
+        .await
+    }
+
+    /// The manifests of a repository that are among what clusters run, or that reference something of it. Each comes with the
+    /// name of a cluster.
+    pub async fn run_by(
+        &self,
+        repository: &RepositoryName,
+        running: Arc<[Running]>,
+    ) -> Result<Vec<(Digest, String)>> {
+        const FIND: &str = "SELECT digest FROM manifest WHERE repository = ?1 AND digest = ?2
+            UNION
+            SELECT m.digest FROM reference f JOIN manifest m ON m.id = f.manifest AND m.repository = ?1
+                WHERE f.repository = ?1 AND f.digest = ?2";
+        if running.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = repository.clone();
+        self.read_aside(move |connection| {
+            let Some(repository) = repositories::find(connection, &name)? else { return Ok(Vec::new()) };
+            let mut found = Vec::new();
+            for Running { source, digests, .. } in &*running {
+                for digest in digests {
+                    let params = (repository, digest.to_string());
+                    let manifests = sql::all(connection, FIND, params, |row| sql::parsed::<Digest>(row, 0))?;
+                    found.extend(manifests.into_iter().map(|manifest| (manifest, source.clone())));
+                }
+            }
+            Ok(found)
         })
         .await
     }

@@ -62,7 +62,7 @@ fn stop_of(summary: &RetentionSummary, args: &RetainArgs) -> String {
 }
 
 fn no_rule() -> &'static str {
-    "no rule selects any repository: everything stays. Rules are tables [retain.\"PATTERN\"] of the registry's configuration"
+    "no rule selects any image: everything stays. Rules are tables [retain.\"PATTERN\"] of the registry's configuration"
 }
 
 async fn show(target: &Target, args: &RetainArgs, printer: Printer) -> Result<(), Failure> {

@@ -245,6 +245,46 @@ fn a_plan_of_many_images_comes_in_parts() {
 }
 
 #[test]
+fn what_a_cluster_runs_stays_and_the_dry_run_names_the_cluster() {
+    let registry =
+        with_rules(TestRegistry::setup(), "[retain]\nmax-percent = 100\n[retain.\"*\"]\nnewest = 1\n");
+    let client = registry.client();
+    let index = IndexBuilder::new().manifest(image(1)).build();
+    index.push(&client, "app", "run");
+    for (seed, tag) in [(2, "old"), (3, "new")] {
+        registry.pass(8 * DAY);
+        image(seed).push(&client, "app", tag);
+    }
+    // A node knows the image by the digest of its config.
+    let config = hythe_oci::Digest::of(image(1).algorithm, &image(1).blobs[0]);
+    let digests = json!({ "digests": [config] }).to_string();
+    client.put("/api/running/kind-dev").body(digests.as_bytes()).send().expect(200);
+    let dry = retain(&registry, &["--dry-run"]).expect(0);
+    assert!(dry.out.contains("the cluster kind-dev runs it"), "{}", dry.out);
+    assert!(dry.err.contains("would delete 1 image of 3 (1 manifest) in 1 repository"), "{}", dry.err);
+    retain(&registry, &[]).expect(0);
+    client.get("/v2/app/manifests/old").send().expect(404);
+    client.get("/v2/app/manifests/run").send().expect(200);
+    for reference in [index.digest(), image(1).digest()] {
+        client.get(format!("/v2/app/manifests/{reference}")).send().expect(200);
+    }
+    // The cluster runs something else now.
+    client.put("/api/running/kind-dev").body(b"{\"digests\":[]}").send().expect(200);
+    retain(&registry, &[]).expect(0);
+    client.get("/v2/app/manifests/run").send().expect(404);
+}
+
+#[test]
+fn a_repository_without_images_is_not_counted() {
+    let registry = with_rules(TestRegistry::setup(), "[retain.\"*\"]\nnewest = 1\n");
+    let client = registry.client();
+    image(1).push(&client, "app", "v1");
+    image(2).push_blobs(&client, "empty");
+    let dry = retain(&registry, &["--dry-run"]).expect(0);
+    assert!(dry.err.contains("would delete 0 images of 1 (0 manifests) in 1 repository"), "{}", dry.err);
+}
+
+#[test]
 fn a_delete_that_a_rule_refuses_names_the_rule() {
     let registry = with_rules(TestRegistry::setup(), "[retain.\"app\"]\nprotect = [\"v*\", \"latest\"]\n");
     image(1).push(&registry.client(), "app", "v1");

@@ -22,6 +22,8 @@ pub struct Contents {
     owned: Vec<(Place, Place)>,
     /// The subject of each manifest that has one in the repository.
     pub(super) subjects: Vec<Option<Place>>,
+    /// A cluster that runs each manifest, or one that it lists.
+    pub(super) run_by: Vec<Option<String>>,
 }
 
 /// The kinds of tags.
@@ -62,7 +64,33 @@ impl Contents {
         owned.retain(|(owner, owned)| owner != owned);
         owned.sort_unstable();
         owned.dedup();
-        Self { manifests, tags, kinds, listed, owned, subjects }
+        let run_by = vec![None; manifests.len()];
+        Self { manifests, tags, kinds, listed, owned, subjects, run_by }
+    }
+
+    /// The content, of which clusters run these manifests. An index that lists one is run too.
+    #[must_use]
+    pub fn with_running(mut self, running: impl IntoIterator<Item = (Digest, String)>) -> Self {
+        let place = |digest: &Digest| self.manifests.binary_search_by_key(digest, |manifest| manifest.digest);
+        let mut waiting: Vec<(Place, String)> = running
+            .into_iter()
+            .filter_map(|(digest, cluster)| Some((place(&digest).ok()?, cluster)))
+            .collect();
+        if waiting.is_empty() {
+            return self;
+        }
+        let mut indexes: Vec<(Place, Place)> =
+            self.listed.iter().map(|(index, listed)| (*listed, *index)).collect();
+        indexes.sort_unstable();
+        while let Some((place, cluster)) = waiting.pop() {
+            if self.run_by[place].is_none() {
+                let first = indexes.partition_point(|(listed, _)| *listed < place);
+                let of = indexes[first..].iter().take_while(|(listed, _)| *listed == place);
+                waiting.extend(of.map(|(_, index)| (*index, cluster.clone())));
+                self.run_by[place] = Some(cluster);
+            }
+        }
+        self
     }
 
     /// The manifests that belong to this one.

@@ -66,7 +66,7 @@ pub fn decide(
             Verdict { stays: false, .. } if is_in_use(contents, named, now, grace) => {
                 Verdict::stays(None, Why::InUse)
             }
-            verdict => verdict,
+            verdict => kept_if_run(contents, named, verdict),
         };
         images.push((named, Judged { tag: Some(tag.tag.clone()), digest: tag.digest, verdict }));
     }
@@ -74,10 +74,12 @@ pub fn decide(
         if !is_tagged[place] {
             let manifest = &contents.manifests[place];
             let verdict = guarded(untagged::judge(manifest, of_untagged, now, grace));
+            let verdict = kept_if_run(contents, place, verdict);
             images.push((place, Judged { tag: None, digest: manifest.digest, verdict }));
         }
     }
-    let in_use = (0..contents.manifests.len()).filter(|place| is_in_use(contents, *place, now, grace));
+    let in_use = (0..contents.manifests.len())
+        .filter(|place| is_in_use(contents, *place, now, grace) || contents.run_by[*place].is_some());
     let kept = images.iter().filter(|(_, image)| image.verdict.stays).map(|(place, _)| *place);
     let stays = staying(contents, kept.chain(in_use));
     for (place, image) in &mut images {
@@ -88,6 +90,14 @@ pub fn decide(
     }
     let removals = removals(contents, &stays, &images);
     Decision { images: images.into_iter().map(|(_, image)| image).collect(), removals }
+}
+
+/// The verdict, or that the image stays, if it would go and a cluster runs it.
+fn kept_if_run(contents: &Contents, place: Place, verdict: Verdict) -> Verdict {
+    match &contents.run_by[place] {
+        Some(cluster) if !verdict.stays => Verdict::stays(None, Why::RunBy(cluster.clone())),
+        _ => verdict,
+    }
 }
 
 /// Whether a client asked for the manifest after its push, and within `grace`.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use hythe_oci::{Algorithm, HashState, Pattern, Reference, RepositoryName};
-use hythe_registry::{Error, Origin, Origins, Registry, Result, Visible};
+use hythe_registry::{Error, Origin, Origins, Registry, Result, Running, Visible};
 
 use super::contents::Contents;
 use super::decide::{Decision, Judged, Removal, decide};
@@ -39,7 +39,7 @@ pub struct Plan {
 /// How much a plan keeps and deletes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanSummary {
-    /// Repositories that a rule selects.
+    /// Repositories that a rule selects and that have images.
     pub repositories: u64,
     /// Their images: tags, and untagged manifests that belong to no other.
     pub images: u64,
@@ -112,9 +112,9 @@ impl Planner {
     ) -> Result<(PlanSummary, Vec<(RepositoryName, Removal)>)> {
         let (mut summary, mut hash) = (PlanSummary::default(), HashState::new(Algorithm::Sha256));
         let (mut going, mut rows) = (Vec::new(), 0);
-        let mut after = None;
+        let (mut after, running) = (None, self.running().await?);
         while let Some(repository) = self.next(rules, pattern, after.as_ref()).await? {
-            if let Some(decision) = self.decide(&repository, rules).await? {
+            if let Some(decision) = self.decide(&repository, rules, &running).await? {
                 summary.add(&repository, &decision, &mut hash);
                 for removal in decision.removals {
                     if rows >= most {
@@ -140,14 +140,14 @@ impl Planner {
         after: Option<&ImageCursor>,
         limit: usize,
     ) -> Result<Plan> {
-        let mut plan = Plan::default();
+        let (mut plan, running) = (Plan::default(), self.running().await?);
         // The repository of `after` may have more images.
         let mut repository = match after.map(|after| &after.repository) {
             Some(repository) if selects(rules, pattern, repository) => Some(repository.clone()),
             last => self.next(rules, pattern, last).await?,
         };
         while let Some(name) = repository {
-            let images = self.decide(&name, rules).await?.unwrap_or_default().images;
+            let images = self.decide(&name, rules, &running).await?.unwrap_or_default().images;
             let after = after.filter(|after| after.repository == name);
             for image in images.into_iter().filter(|image| after.is_none_or(|after| after.precedes(image))) {
                 if plan.images.len() == limit {
@@ -187,6 +187,7 @@ impl Planner {
         &self,
         name: &RepositoryName,
         rules: &Arc<[Rule]>,
+        running: &Arc<[Running]>,
     ) -> Result<Option<Decision>> {
         // Copies have no rules, and their content is not every client's.
         let provenance = self.registry.repository(name).provenance().await?;
@@ -199,12 +200,18 @@ impl Planner {
                 "retention leaves the repository alone, because it has too many manifests and tags");
             return Ok(None);
         };
+        let contents = contents.with_running(self.registry.repository(name).run_by(running).await?);
         let (name, rules) = (name.clone(), Arc::clone(rules));
         let (now, grace) = (milliseconds(now), self.registry.options().collect_grace);
         let deciding =
             tokio::task::spawn_blocking(move || decide(&name, &contents, &rules, now, grace)).await;
         let failed = |error| Error::Internal(format!("a task of retention ended early: {error}"));
         deciding.map(Some).map_err(failed)
+    }
+
+    /// What clusters run.
+    async fn running(&self) -> Result<Arc<[Running]>> {
+        Ok(self.registry.running().await?.into())
     }
 
     /// The repository's content; `None` if the repository is too large.
@@ -254,7 +261,7 @@ impl Planner {
 
 impl PlanSummary {
     fn add(&mut self, repository: &RepositoryName, decision: &Decision, hash: &mut HashState) {
-        self.repositories += 1;
+        self.repositories += u64::from(!decision.images.is_empty());
         self.images += decision.images.len() as u64;
         self.going += decision.images.iter().filter(|image| !image.verdict.stays).count() as u64;
         let mut line = |text: String| hash.update(text.as_bytes());

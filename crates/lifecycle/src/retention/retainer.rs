@@ -13,6 +13,9 @@ use super::rule::Rule;
 /// The most tags and manifests that one run deletes. The next run continues.
 const MOST: usize = 100_000;
 
+/// How many tags of an image the log names.
+const NAMED: usize = 10;
+
 /// How much a run may delete without a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -90,9 +93,14 @@ impl Retainer {
     async fn remove(&self, repository: &RepositoryName, removal: Removal, run: &mut Run) -> Result<()> {
         let Removal { tags, manifests } = removal;
         let (tag_count, manifest_count) = (tags.len() as u64, manifests.len() as u64);
+        let named: Vec<String> = tags.iter().take(NAMED).map(|(tag, ..)| tag.to_string()).collect();
+        let digest =
+            manifests.first().map(|(digest, _)| *digest).or(tags.first().map(|(_, digest, _)| *digest));
         if self.registry.repository(repository).remove_image(tags, manifests).await? {
             run.tags += tag_count;
             run.manifests += manifest_count;
+            tracing::info!(%repository, tags = named.join(","), digest = digest.map(tracing::field::display),
+                "retention deleted an image that no rule keeps");
         } else {
             run.changed += 1;
         }

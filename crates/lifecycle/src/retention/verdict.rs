@@ -43,6 +43,8 @@ pub enum Why {
     ClockBehind,
     /// It stays: a client may be about to push an index of it.
     InUse,
+    /// It stays: this cluster runs it.
+    RunBy(String),
     /// It stays: it is untagged, and no rule deletes untagged manifests.
     Untagged,
     /// It stays: it is untagged, but was needed within this time.
@@ -86,6 +88,7 @@ impl fmt::Display for Why {
             Self::InUse => {
                 f.write_str("a client has just asked for it, and may be about to push an index of it")
             }
+            Self::RunBy(cluster) => write!(f, "the cluster {cluster} runs it"),
             Self::Untagged => f.write_str("untagged, and no rule deletes untagged manifests"),
             Self::NeededWithin(time) => write!(f, "untagged-after = \"{}\" has not passed", shown(*time)),
             Self::Needed => f.write_str("another image needs it"),

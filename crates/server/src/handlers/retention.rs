@@ -67,7 +67,7 @@ fn report(metrics: &Metrics, run: &Run, now: SystemTime) {
             tags = run.tags,
             manifests = run.manifests,
             changed = run.changed,
-            "retention deleted images that no rule keeps"
+            "a run of retention ended"
         );
     }
 }

@@ -73,3 +73,27 @@ fn a_circle_is_judged_as_one_untagged_image() {
     decided.expect(&[&tag("one"), &tag("two")], &all);
     assert_eq!((decided.decision.images.len(), decided.decision.removals.len()), (2, 2));
 }
+
+#[test]
+fn what_a_cluster_runs_stays_with_the_index_that_lists_it_and_with_its_signature() {
+    let rules = [rule("*", |rule| {
+        (rule.tags, rule.untagged_after) = (vec!["none".parse().unwrap()], Some(days(7)));
+    })];
+    let repository = Repository::new()
+        .image("v1", 50)
+        .manifest("amd64", 50)
+        .lists("v1", "amd64")
+        .referrer("signed", "v1", 50)
+        .image("v2", 40)
+        .manifest("loose", 40)
+        .manifest("unused", 40);
+    repository.decide(&rules).expect(&["v1", "v2"], &["v1", "amd64", "signed", "v2", "loose", "unused"]);
+    let run =
+        repository.run_by("kind-dev", "amd64").run_by("kind-dev", "loose").run_by("kind-dev", "elsewhere");
+    let decided = run.decide(&rules);
+    decided.expect(&["v2"], &["v2", "unused"]);
+    for image in ["v1", "@loose"] {
+        assert_eq!(decided.reason(image), "keep: the cluster kind-dev runs it");
+    }
+    assert_eq!(decided.reason("v2"), "delete: no criterion keeps it");
+}

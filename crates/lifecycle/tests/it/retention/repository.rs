@@ -36,6 +36,7 @@ pub(super) struct Repository {
     pub(super) manifests: Vec<AgedManifest>,
     pub(super) tags: Vec<AgedTag>,
     pub(super) listed: Vec<(Digest, Digest)>,
+    running: Vec<(Digest, String)>,
     names: Vec<(Digest, String)>,
 }
 
@@ -80,14 +81,20 @@ impl Repository {
         self
     }
 
+    /// A cluster runs the manifest.
+    pub(super) fn run_by(mut self, cluster: &str, manifest: &str) -> Self {
+        self.running.push((digest(manifest), cluster.to_owned()));
+        self
+    }
+
     /// A manifest whose subject is another one.
     pub(super) fn referrer(self, name: &str, subject: &str, age: i64) -> Self {
         self.manifest(name, age).but(|manifest| manifest.subject = Some(digest(subject)))
     }
 
     pub(super) fn decide_at(&self, rules: &[Rule], now: i64) -> Decided {
-        let Self { manifests, tags, listed, names } = self.clone();
-        let contents = Contents::new(manifests, tags, listed);
+        let Self { manifests, tags, listed, running, names } = self.clone();
+        let contents = Contents::new(manifests, tags, listed).with_running(running);
         Decided { decision: decide(&"app".parse().unwrap(), &contents, rules, now, GRACE), names }
     }
 
