@@ -1,4 +1,4 @@
-//! Random schedules of requests over the real catalog and storage, with kills at every operation of the storage and
+//! Random schedules of requests, collections, retention and eviction over the real catalog and storage, with kills at every operation of the storage and
 //! between the writes of the catalog. After each kill and at the end, nothing is lost that was acknowledged or promised,
 //! and all garbage goes.
 //!
@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod clock;
+mod garbage;
 mod gate;
 mod oracle;
 mod process;
@@ -127,4 +128,9 @@ fn without_the_notes_of_early_collections_a_schedule_breaks_an_image() {
 #[test]
 fn without_the_lease_a_backup_loses_a_blob() {
     catch("CREATE TRIGGER unheld AFTER INSERT ON lease BEGIN DELETE FROM lease; END;");
+}
+
+#[test]
+fn without_the_look_at_what_clusters_run_an_eviction_removes_it() {
+    catch("CREATE TRIGGER untold AFTER INSERT ON running BEGIN DELETE FROM running; END;");
 }

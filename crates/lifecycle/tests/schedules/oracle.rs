@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::process::{EXPIRE, GRACE};
-use crate::request::{Answer, Image, Request};
+use crate::request::{Answer, Image, Request, WITHIN};
 
 /// A moment of a schedule: its step, and how much time has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub(crate) struct Moment {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     number: usize,
+    begin: usize,
     end: Option<usize>,
 }
 
@@ -30,7 +31,7 @@ impl Span {
 #[derive(Debug, Default)]
 struct Life {
     /// When the last acknowledged push began, or the last restoration.
-    pushed: Option<usize>,
+    pushed: Option<Moment>,
     /// Whether that was a push, which sets a tag.
     has_tag: bool,
     deletes: Vec<Span>,
@@ -45,17 +46,27 @@ pub(crate) struct Oracle {
     told: BTreeMap<(usize, usize), Moment>,
     early: Vec<Span>,
     untagged: Vec<Span>,
+    retains: Vec<Span>,
+    evictions: Vec<Span>,
+    /// When the last pull of each image through the cache began, if that is acknowledged.
+    cached: BTreeMap<u8, usize>,
+    /// The image that a cluster runs, and the step in which the registry had heard so.
+    run: Option<(u8, usize)>,
     /// The last step in which an operation of the storage failed.
     fault: Option<usize>,
 }
 
 impl Oracle {
     /// A request begins.
-    pub(crate) fn begin(&mut self, number: usize, request: Request) {
-        let span = Span { number, end: None };
+    pub(crate) fn begin(&mut self, number: usize, request: Request, step: usize) {
+        let span = Span { number, begin: step, end: None };
         match request {
             Request::DeleteImage(image) => self.images.entry(image).or_default().deletes.push(span),
             Request::DeleteTag(image) => self.images.entry(image).or_default().untags.push(span),
+            Request::Retain => self.retains.push(span),
+            Request::Evict => self.evictions.push(span),
+            // What the cluster ran until now may go.
+            Request::Run(_) => self.run = None,
             Request::Collect { early, untagged } => {
                 self.early.extend(early.then_some(span));
                 self.untagged.extend(untagged.then_some(span));
@@ -68,7 +79,8 @@ impl Oracle {
     pub(crate) fn end(&mut self, number: usize, step: usize) {
         let of_images =
             self.images.values_mut().flat_map(|life| life.deletes.iter_mut().chain(&mut life.untags));
-        for span in of_images.chain(&mut self.early).chain(&mut self.untagged) {
+        let of_all = [&mut self.early, &mut self.untagged, &mut self.retains, &mut self.evictions];
+        for span in of_images.chain(of_all.into_iter().flatten()) {
             if span.number == number {
                 span.end = Some(step);
             }
@@ -105,7 +117,7 @@ impl Oracle {
             }
             (Request::PushImage(image) | Request::Undelete(image), Answer::Done) => {
                 let life = self.images.entry(image).or_default();
-                life.pushed = Some(began.step);
+                life.pushed = Some(began);
                 life.has_tag = matches!(request, Request::PushImage(_));
             }
             (Request::PushImage(_), Answer::Incomplete(_)) => {
@@ -113,8 +125,8 @@ impl Oracle {
             }
             (Request::Undelete(image), Answer::Incomplete(_)) => {
                 let life = self.images.entry(image).or_default();
-                (life.pushed, life.has_tag) = (Some(began.step), false);
-                if self.must_exist(image) {
+                (life.pushed, life.has_tag) = (Some(began), false);
+                if self.must_exist(image, now) {
                     return wrong("a restored image is not whole");
                 }
             }
@@ -131,10 +143,19 @@ impl Oracle {
             }
             (Request::Pull(image), answer)
                 if *answer != Answer::Done
-                    && self.must_exist(image)
-                    && self.images[&image].pushed.is_some_and(|step| step < began.step) =>
+                    && self.must_exist(image, now)
+                    && self.images[&image].pushed.is_some_and(|pushed| pushed.step < began.step) =>
             {
                 return wrong("an acknowledged image is not whole");
+            }
+            (Request::Fetch(layers), Answer::Done) => drop(self.cached.insert(layers, began.step)),
+            (Request::Run(layers), Answer::Done) => self.run = Some((layers, now.step)),
+            (Request::PullCopy(layers), answer)
+                if *answer != Answer::Done
+                    && self.must_be_cached(layers)
+                    && self.cached[&layers] < began.step =>
+            {
+                return wrong("a cached image is not whole, although no eviction may have removed it");
             }
             _ => {}
         }
@@ -157,20 +178,36 @@ impl Oracle {
     }
 
     /// Whether the image was acknowledged, and nothing that began since may have deleted it.
-    fn must_exist(&self, image: Image) -> bool {
+    fn must_exist(&self, image: Image, now: Moment) -> bool {
         let Some(Life { pushed: Some(pushed), has_tag, deletes, untags }) = self.images.get(&image) else {
             return false;
         };
-        let may_have_begun_since = |spans: &[Span]| spans.iter().any(|span| span.reaches(*pushed));
+        let may_have_begun_since = |spans: &[Span]| spans.iter().any(|span| span.reaches(pushed.step));
         let may_be_untagged = !has_tag || may_have_begun_since(untags);
-        let is_deleted =
-            may_have_begun_since(deletes) || (may_be_untagged && may_have_begun_since(&self.untagged));
+        // The rules keep it for this time, also from a run that planned before the push.
+        let is_old = now.passed - pushed.passed >= WITHIN;
+        let is_deleted = may_have_begun_since(deletes)
+            || (may_be_untagged && may_have_begun_since(&self.untagged))
+            || (is_old && may_have_begun_since(&self.retains));
         !is_deleted
     }
 
+    /// Whether the copy must have the image: it was pulled, and each eviction since began when the registry knew that a
+    /// cluster runs it.
+    fn must_be_cached(&self, layers: u8) -> bool {
+        let Some(fetched) = self.cached.get(&layers) else { return false };
+        let runs = |span: &Span| self.run.is_some_and(|(run, since)| run == layers && since < span.begin);
+        self.evictions.iter().filter(|span| span.reaches(*fetched)).all(runs)
+    }
+
+    /// The images that the copy must have.
+    pub(crate) fn cached(&self) -> Vec<u8> {
+        self.cached.keys().copied().filter(|layers| self.must_be_cached(*layers)).collect()
+    }
+
     /// The images that must be there.
-    pub(crate) fn images(&self) -> Vec<Image> {
-        self.images.keys().copied().filter(|image| self.must_exist(*image)).collect()
+    pub(crate) fn images(&self, now: Moment) -> Vec<Image> {
+        self.images.keys().copied().filter(|image| self.must_exist(*image, now)).collect()
     }
 
     /// The blobs that must be there.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_catalog::Catalog;
-use hythe_lifecycle::Collector;
+use hythe_lifecycle::retention::Retainer;
+use hythe_lifecycle::{Collector, Evictor};
 use hythe_registry::{Registry, RegistryOptions};
 use hythe_storage::Storage;
 use rusqlite::Connection;
@@ -24,6 +25,8 @@ pub(crate) const EXPIRE: i64 = 5000;
 pub(crate) struct Process {
     pub(crate) registry: Registry,
     pub(crate) collector: Collector,
+    pub(crate) evictor: Evictor,
+    pub(crate) retainer: Retainer,
     pub(crate) gate: Arc<Gate>,
     /// The catalog's file.
     pub(crate) catalog: PathBuf,
@@ -41,7 +44,9 @@ impl Process {
         };
         let opened = Catalog::open(&catalog).unwrap();
         let registry = Registry::with_clock(storage, opened, options, Arc::<TestClock>::clone(clock));
-        Self { collector: Collector::new(registry.clone()), registry, gate, catalog }
+        let collector = Collector::new(registry.clone());
+        let (evictor, retainer) = (Evictor::new(registry.clone()), Retainer::new(registry.clone()));
+        Self { collector, evictor, retainer, registry, gate, catalog }
     }
 
     /// Copies the catalog as a kill leaves it now, while no write runs.

@@ -6,13 +6,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use hythe_lifecycle::Collection;
-use hythe_oci::{Algorithm, Digest, Reference, RepositoryName};
-use hythe_registry::{Chunk, Content, Error, MountFrom, Repository, Started};
+use hythe_lifecycle::retention::{Limits, Rule};
+use hythe_oci::{Algorithm, Digest, Pattern, Reference, RepositoryName};
+use hythe_registry::{
+    Budget, Chunk, Content, DiskAmount, Error, MountFrom, Origin, RegistryOptions, Repository, Started,
+};
 
 use crate::process::Process;
 
 /// The repositories.
 const NAMES: [&str; 2] = ["app", "team/app"];
+/// The name of an upstream, and of the copy of one of its repositories.
+const UPSTREAM: &str = "up.example";
+const COPY: &str = "up.example/app";
+/// How long rules keep what was pushed, in milliseconds.
+pub(crate) const WITHIN: i64 = 600;
 /// How many repositories there are.
 pub(crate) const REPOSITORIES: usize = NAMES.len();
 /// The contents of blobs.
@@ -58,6 +66,16 @@ pub(crate) enum Request {
         early: bool,
         untagged: bool,
     },
+    /// Deletes what was not pushed for [`WITHIN`].
+    Retain,
+    /// Pulls an image of the upstream through the copy.
+    Fetch(u8),
+    /// Pulls what the copy has of an image.
+    PullCopy(u8),
+    /// Tells that a cluster runs this image of the copy, and no other.
+    Run(u8),
+    /// Removes as much as may go to make room.
+    Evict,
     /// Takes a lease, looks which images there are, and reads their blobs.
     BackUp,
     Recover,
@@ -141,6 +159,14 @@ impl Process {
                 let collection = Collection { untagged, dry_run: false, grace };
                 self.collector.collect_now(collection).await.map(|_| Answer::Done)
             }
+            Request::Retain => self.retain().await,
+            Request::Fetch(layers) => self.fetch(layers).await,
+            Request::PullCopy(layers) => self.pull_copy(layers).await,
+            Request::Run(layers) => {
+                let digests = vec![copied(layers).digest_of_manifest()];
+                self.registry.set_running("kind-dev".to_owned(), digests).await.map(|_| Answer::Done)
+            }
+            Request::Evict => self.evict().await,
             Request::BackUp => self.back_up().await,
             Request::Recover => self.registry.recover().await.map(|()| Answer::Done),
         };
@@ -214,6 +240,45 @@ impl Process {
         })
     }
 
+    async fn retain(&self) -> Result<Answer, Error> {
+        let within = Some(Duration::from_millis(WITHIN.cast_unsigned()));
+        let rule =
+            Rule { pushed_within: within, untagged_after: within, ..Rule::new("all", "*".parse().unwrap()) };
+        let limits = Limits { images: u64::MAX, percent: 100 };
+        let run = self.retainer.run(&vec![rule].into(), &Pattern::any(), limits, None).await?;
+        Ok(if run.tags + run.manifests > 0 { Answer::Done } else { Answer::Absent })
+    }
+
+    /// Stores an image in the copy as a pull through the cache does: first the manifest, then each blob.
+    async fn fetch(&self, layers: u8) -> Result<Answer, Error> {
+        let (name, origin) = copy();
+        let (repository, image) = (self.registry.copy(&name, &origin), copied(layers));
+        repository.push_manifest(&image.tag(), Vec::new(), None, image.manifest()).await?;
+        for blob in image.blobs() {
+            if read(&repository, blob).await.is_err() {
+                repository.push_blob(digest(blob), None, body(CONTENTS[blob])).await?;
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    async fn pull_copy(&self, layers: u8) -> Result<Answer, Error> {
+        let (name, origin) = copy();
+        self.pull_of(&self.registry.copy(&name, &origin), copied(layers)).await
+    }
+
+    /// Runs a round of eviction with a budget that nothing keeps to.
+    async fn evict(&self) -> Result<Answer, Error> {
+        let options = |budget| RegistryOptions { disk_budget: budget, ..(**self.registry.options()).clone() };
+        self.registry.set_options(options(Budget::Set(DiskAmount::Bytes(1))));
+        let evicted = self.evictor.round().await;
+        // The registry takes pushes again.
+        self.registry.set_options(options(Budget::Auto));
+        let number = self.registry.begin_eviction();
+        self.registry.end_eviction(number, &self.registry.space());
+        Ok(if evicted?.images > 0 { Answer::Done } else { Answer::Absent })
+    }
+
     async fn back_up(&self) -> Result<Answer, Error> {
         // No schedule is as long as a lease lives.
         let Some(lease) = self.registry.take_lease("backup", "a schedule").await? else {
@@ -247,13 +312,16 @@ impl Process {
     /// Pulls an image by its digest, and compares every byte.
     async fn pull(&self, image: Image) -> Result<Answer, Error> {
         let name = name(image.repository);
-        let repository = self.registry.repository(&name);
+        self.pull_of(&self.registry.repository(&name), image).await
+    }
+
+    async fn pull_of(&self, repository: &Repository<'_>, image: Image) -> Result<Answer, Error> {
         let manifest = repository.manifest(&image.digest()).await?;
         if repository.manifest_bytes(&manifest).await? != image.manifest() {
             return Ok(Answer::Broken("the manifest has other bytes".to_owned()));
         }
         for blob in image.blobs() {
-            match read(&repository, blob).await {
+            match read(repository, blob).await {
                 Ok(bytes) if bytes == CONTENTS[blob] => {}
                 Ok(_) => return Ok(Answer::Broken(format!("blob {blob} has other bytes"))),
                 Err(Error::BlobUnknown { .. }) => return Ok(Answer::Broken(format!("blob {blob} is gone"))),
@@ -262,6 +330,16 @@ impl Process {
         }
         Ok(Answer::Done)
     }
+}
+
+/// The name of the copy, and where its content comes from.
+fn copy() -> (RepositoryName, Origin) {
+    (COPY.parse().unwrap(), Origin::Upstream(UPSTREAM.to_owned()))
+}
+
+/// An image of the copy. Its repository is none of [`NAMES`].
+fn copied(layers: u8) -> Image {
+    Image { repository: REPOSITORIES, layers }
 }
 
 async fn read(repository: &Repository<'_>, blob: usize) -> Result<Bytes, Error> {

@@ -1,17 +1,14 @@
 //! One schedule: requests whose operations run in a random order, with kills in between.
 
-use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hythe_catalog::Catalog;
-use hythe_oci::Digest;
 use hythe_registry::Clock;
 use hythe_storage::fs::Direct;
-use hythe_storage::{BlobKey, FsStorage, MemoryStorage, Storage};
+use hythe_storage::{FsStorage, MemoryStorage, Storage};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -19,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::TestClock;
+use crate::garbage::expect_no_garbage;
 use crate::gate::Verdict;
 use crate::oracle::{Moment, Oracle};
 use crate::process::{EXPIRE, GRACE, Process};
@@ -80,6 +78,7 @@ struct Schedule {
     answers: Arc<Mutex<Vec<(usize, Answer)>>>,
     count: Count,
     stale: bool,
+    late: bool,
     /// Whether another connection holds the catalog's writer.
     is_held: bool,
 }
@@ -130,6 +129,7 @@ impl Schedule {
             answers: Arc::default(),
             count: Count::default(),
             stale: sabotage.is_some_and(|sql| sql.contains("stale")),
+            late: sabotage.is_some_and(|sql| sql.contains("late")),
             is_held: false,
         }
     }
@@ -197,11 +197,12 @@ impl Schedule {
     }
 
     fn choose(&mut self) -> Request {
+        let now = self.now();
         let random = &mut self.random;
         let (repository, blob) = (random.below(REPOSITORIES), random.below(BLOBS));
         let image = Image { repository, layers: 1 + random.below((1 << BLOBS) - 1) as u8 };
         // Most requests about an image are about one that is there.
-        let images = self.oracle.images();
+        let images = self.oracle.images(now);
         let known =
             if images.is_empty() || random.chance(20) { image } else { images[random.below(images.len())] };
         // What a backup is about to read goes most often just then.
@@ -210,13 +211,32 @@ impl Schedule {
             let collection = Request::Collect { early: true, untagged: false };
             return if deletes { Request::DeleteImage(known) } else { collection };
         }
+        // A push that waits for the writer while retention plans, and is stored before retention deletes.
+        if self.is_held {
+            let pushes = |running: &Running| matches!(running.request, Request::PushImage(_));
+            if self.running.iter().any(pushes) && random.chance(40) {
+                return Request::Retain;
+            }
+            let relied = |blob| self.oracle.relies(known.repository, blob, now);
+            if random.chance(30) && known.blobs().all(relied) {
+                return Request::PushImage(known);
+            }
+        }
+        if random.chance(15) {
+            return match random.below(100) {
+                0..=29 => Request::Fetch(image.layers),
+                30..=49 => Request::PullCopy(image.layers),
+                50..=59 => Request::Run(image.layers),
+                60..=79 => Request::Evict,
+                _ => Request::Retain,
+            };
+        }
         match random.below(100) {
             0..=19 => Request::PushBlob { to: repository, blob, in_pieces: random.chance(40) },
             20..=21 => Request::Abandon { to: repository, blob },
             22..=29 => Request::Mount { blob, from: 1 - repository, to: repository },
             30..=39 => Request::Head { of: repository, blob },
             40..=64 => {
-                let now = self.now();
                 // A client pushes an image of the blobs of which it was told, and otherwise a blob that it lacks.
                 match image.blobs().find(|blob| !self.oracle.relies(repository, *blob, now)) {
                     None => Request::PushImage(image),
@@ -237,7 +257,7 @@ impl Schedule {
         self.see_references();
         self.count.requests += 1;
         let number = self.count.requests;
-        self.oracle.begin(number, request);
+        self.oracle.begin(number, request, self.step);
         self.running.push(Running { number, request, began: self.now() });
         self.active.fetch_add(1, Ordering::SeqCst);
         let (process, active, answers) =
@@ -312,7 +332,18 @@ impl Schedule {
     async fn check(&mut self) -> Result<(), String> {
         self.process.gate.set_open(true);
         let (now, process) = (self.now(), Arc::clone(&self.process));
-        for image in self.oracle.images() {
+        for layers in self.oracle.cached() {
+            match process.ask(Request::PullCopy(layers)).await {
+                Answer::Done => {}
+                answer => {
+                    return Err(format!(
+                        "after step {}, cached image {layers} is lost: {answer:?}",
+                        self.step
+                    ));
+                }
+            }
+        }
+        for image in self.oracle.images(now) {
             match process.ask(Request::Pull(image)).await {
                 Answer::Done => {}
                 answer => return Err(format!("after step {}, {image:?} is lost: {answer:?}", self.step)),
@@ -347,61 +378,25 @@ impl Schedule {
         }
         self.count.removed = before - self.disk.blobs.lock().len();
         self.check().await?;
-        self.expect_no_garbage().await
+        expect_no_garbage(&self.process, &self.disk, self.folder.path())
+            .await
+            .map_err(|why| format!("{why} at {:?}", self.clock.now()))
     }
 
-    async fn expect_no_garbage(&self) -> Result<(), String> {
-        let catalog = self.process.beside();
-        let count = |sql: &str| catalog.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        for (what, sql) in [
-            ("doomed files", "SELECT count(*) FROM doomed"),
-            ("sessions", "SELECT count(*) FROM upload"),
-            (
-                "unused links",
-                "SELECT count(*) FROM link l WHERE NOT EXISTS
-                    (SELECT 1 FROM reference r WHERE r.repository = l.repository AND r.digest = l.digest)",
-            ),
-            (
-                "blobs without a link",
-                "SELECT count(*) FROM blob b WHERE NOT EXISTS (SELECT 1 FROM link l WHERE l.digest = b.digest)",
-            ),
-        ] {
-            let found = count(sql);
-            if found > 0 {
-                return Err(format!("{found} {what} are left at {:?}", self.clock.now()));
-            }
-        }
-        let mut rows = catalog.prepare("SELECT digest, generation FROM blob").unwrap();
-        let live: HashSet<BlobKey> = rows
-            .query_map([], |row| {
-                let (digest, generation): (String, String) = (row.get(0)?, row.get(1)?);
-                Ok(BlobKey {
-                    digest: digest.parse::<Digest>().unwrap(),
-                    generation: generation.parse().unwrap(),
-                })
-            })
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        let (files, listing) = (self.disk.blobs.lock().clone(), self.disk.inner.listing().unwrap());
-        if files != live {
-            return Err(format!("the files {files:?} are left, and {live:?} are live"));
-        }
-        let uploads = listing.uploads().await.unwrap();
-        let in_folder = fs::read_dir(self.folder.path().join("blobs/sha256")).into_iter().flatten();
-        let in_folder = in_folder.flat_map(|two| fs::read_dir(two.unwrap().path()).unwrap()).count();
-        if !uploads.is_empty() || (in_folder != live.len() && self.folder.path().join("blobs").exists()) {
-            return Err(format!(
-                "the uploads {uploads:?} are left, and {in_folder} files of {} blobs",
-                live.len()
-            ));
-        }
-        Ok(())
-    }
-
-    /// For a schedule without the second look: what was referenced since a collection began becomes visible to
-    /// collections when none runs.
+    /// For a schedule without a second look: what was referenced since a collection began becomes visible to collections
+    /// when none runs, and so do pushes to runs of retention.
     fn see_references(&self) {
+        let retains = self.running.iter().any(|running| running.request == Request::Retain);
+        if self.late && !retains && !self.is_held {
+            let _ = self.process.beside().execute_batch(
+                "INSERT INTO applying VALUES (1);
+                UPDATE tag SET updated = max(updated, (SELECT max(at) FROM late l WHERE l.manifest = tag.manifest AND l.name = tag.name))
+                    WHERE EXISTS (SELECT 1 FROM late l WHERE l.manifest = tag.manifest AND l.name = tag.name);
+                UPDATE manifest_use AS u SET last_use = max(last_use, (SELECT max(at) FROM late l WHERE l.manifest = u.manifest))
+                    WHERE EXISTS (SELECT 1 FROM late l WHERE l.manifest = u.manifest);
+                DELETE FROM late; DELETE FROM applying;",
+            );
+        }
         let collects = self.running.iter().any(|running| matches!(running.request, Request::Collect { .. }));
         if self.stale && !collects && !self.is_held {
             let _ = self.process.beside().execute_batch(
