@@ -21,7 +21,7 @@ pub struct Rebuilt {
     pub dangling: u64,
     /// Links to blobs that have no file, or a file of another size.
     pub lost: u64,
-    /// The pushed manifests that lack one of these blobs, at most a hundred.
+    /// The pushed images that lack one of these blobs, at most a thousand.
     pub incomplete: Vec<Incomplete>,
     /// Files of blobs that no repository has.
     pub unlinked: u64,
@@ -29,14 +29,14 @@ pub struct Rebuilt {
     pub unlinked_bytes: u64,
 }
 
-/// A pushed manifest whose repository had a blob of it that has no file now.
+/// A pushed image whose repository had a blob of it that has no file now. A manifest counts once for each of its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incomplete {
     /// The repository.
     pub repository: RepositoryName,
     /// The manifest.
     pub manifest: Digest,
-    /// The first of its tags, if it has one.
+    /// The tag, if the manifest has one.
     pub tag: Option<String>,
     /// The blob.
     pub blob: Digest,

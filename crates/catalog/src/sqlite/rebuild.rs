@@ -14,8 +14,8 @@ use crate::{BlobFile, Error, Incomplete, ManifestPush, OpenError, Rebuilt, Recor
 /// How many changes one transaction has.
 const BATCH: usize = 4096;
 
-/// How many incomplete manifests the result names.
-const NAMED: usize = 100;
+/// How many incomplete images the result names.
+const NAMED: usize = 1000;
 
 /// What the build knows beside the catalog's own tables: the files, the links whose files are still to be found, and the
 /// tags whose manifests are.
@@ -273,13 +273,12 @@ fn finish(connection: &Connection, now: i64, heal: bool) -> rusqlite::Result<Reb
 
 /// The pushed manifests whose repositories had a blob of them that has no file now.
 fn incomplete(connection: &Connection) -> rusqlite::Result<Vec<Incomplete>> {
-    const LOST: &str =
-        "SELECT r.name, m.digest, (SELECT min(t.name) FROM tag t WHERE t.manifest = m.id), l.digest
+    const LOST: &str = "SELECT r.name, m.digest, t.name, l.digest
         FROM found_link l JOIN repository r ON r.id = l.repository AND r.origin = 'local'
             JOIN reference f ON f.repository = l.repository AND f.digest = l.digest
-            JOIN manifest m ON m.id = f.manifest
+            JOIN manifest m ON m.id = f.manifest LEFT JOIN tag t ON t.manifest = m.id
         WHERE NOT EXISTS (SELECT 1 FROM link k WHERE k.repository = l.repository AND k.digest = l.digest)
-        ORDER BY r.name, m.digest";
+        ORDER BY r.name, m.digest, t.name";
     let mut statement = connection.prepare(LOST)?;
     let mut rows = statement.query([])?;
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
@@ -290,7 +289,7 @@ fn incomplete(connection: &Connection) -> rusqlite::Result<Vec<Incomplete>> {
             tag: row.get(2)?,
             blob: sql::parsed(row, 3)?,
         };
-        if seen.insert((lost.repository.clone(), lost.manifest)) {
+        if seen.insert((lost.repository.clone(), lost.manifest, lost.tag.clone())) {
             found.push(lost);
         }
         if found.len() == NAMED {

@@ -98,7 +98,8 @@ pub struct PruneArgs {
     #[arg(value_name = "DEST")]
     pub destination: BackupPlace,
     /// How many of the newest backups to keep
-    #[arg(long, value_name = "N", required_unless_present = "keep_within", conflicts_with = "keep_within")]
+    #[arg(long, value_name = "N", required_unless_present = "keep_within", conflicts_with = "keep_within",
+        value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
     /// Keep the backups of this last time, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

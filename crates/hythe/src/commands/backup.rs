@@ -233,9 +233,9 @@ fn prune(args: &PruneArgs, environment: &Environment, printer: Printer) -> Resul
     let prune = Prune { keep, grace: args.grace, dry_run: args.dry_run };
     let pruned = prune.run(&destination)?;
     let Pruned { snapshots, kept, blobs, bytes, waiting, waiting_bytes, backups } = &pruned;
-    let would = if args.dry_run { "would remove" } else { "removed" };
+    let (would, keeps) = if args.dry_run { ("would remove", "would keep") } else { ("removed", "kept") };
     let text = format!(
-        "{would} {} and {} ({}); {} stay",
+        "{would} {} and {} ({}); {keeps} {}",
         count_of(snapshots.len() as u64, "backup"),
         count_of(*blobs, "blob"),
         size(*bytes),
@@ -255,7 +255,7 @@ fn prune(args: &PruneArgs, environment: &Environment, printer: Printer) -> Resul
             format!("a prune after {} removes what no backup needs by then", show_duration(args.grace))
         };
         printer.note(format_args!(
-            "{} ({}) in no backup stay for now: {why}",
+            "{keeps} {} ({}) that no backup needs: {why}",
             count_of(*waiting, "blob"),
             size(*waiting_bytes)
         ));

@@ -274,7 +274,7 @@ pub(super) fn line(to: &str, copied: &Copied, dry_run: bool) -> String {
         parts.push(format!("{} mounted", count_of(copied.mounted, "blob")));
     }
     if copied.existing > 0 {
-        parts.push(format!("{} were there", count_of(copied.existing, "blob")));
+        parts.push(format!("{} already there", count_of(copied.existing, "blob")));
     }
     format!("{to}  {digest}  {}{left_out}", parts.join(", "))
 }

@@ -137,7 +137,7 @@ fn report(
     let rebuilt = &recovered.rebuilt;
     if rebuilt.unlinked > 0 {
         printer.note(format_args!(
-            "{} ({}) in {} belong to no image, and stay there",
+            "left {} ({}) in {} alone that no image needs",
             count_of(rebuilt.unlinked, "file"),
             size(rebuilt.unlinked_bytes),
             data.join("blobs").display()
@@ -207,7 +207,8 @@ fn lost(recovered: &Recovered) -> Vec<String> {
     lines
 }
 
-fn image(lost: &Incomplete) -> String {
+/// The name of an image that lacks a blob.
+pub(super) fn image(lost: &Incomplete) -> String {
     match &lost.tag {
         Some(tag) => format!("{}:{tag}", lost.repository),
         None => format!("{}@{}", lost.repository, lost.manifest),

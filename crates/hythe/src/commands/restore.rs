@@ -15,6 +15,7 @@ use serde_json::json;
 use super::backup::place::place;
 use super::backup::shown;
 use super::interrupt::unless_interrupted;
+use super::recover::image;
 use super::runtime::{Work, runtime};
 use super::serve::RESTORING;
 use crate::args::RestoreArgs;
@@ -81,7 +82,7 @@ async fn into_folder(
     fs::rename(&new, &catalog).map_err(unwritten)?;
     sync(data).map_err(unwritten)?;
     fs::remove_file(&mark).map_err(unwritten)?;
-    report(&restored, time, data, printer)
+    report(&restored, time, data, &args.destination, printer)
 }
 
 /// Refuses a folder whose catalog has content: a restore would replace it.
@@ -109,7 +110,13 @@ fn sync(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn report(restored: &Restored, time: Time, data: &Path, printer: Printer) -> Result<(), Failure> {
+fn report(
+    restored: &Restored,
+    time: Time,
+    data: &Path,
+    destination: &Path,
+    printer: Printer,
+) -> Result<(), Failure> {
     let Restored { rebuilt, copied, copied_bytes, bad } = restored;
     let text = format!(
         "restored {} with {}, {} and {} ({}) from the backup of {time} into {}",
@@ -125,6 +132,7 @@ fn report(restored: &Restored, time: Time, data: &Path, printer: Printer) -> Res
             "snapshot": time.to_string(), "data": data.display().to_string(),
             "repositories": rebuilt.repositories + rebuilt.copies, "manifests": rebuilt.manifests, "tags": rebuilt.tags,
             "blobs": rebuilt.blobs, "bytes": rebuilt.bytes, "copied": copied, "copied_bytes": copied_bytes, "bad": bad,
+            "incomplete": rebuilt.incomplete.iter().map(image).collect::<Vec<_>>(), "lost_tags": rebuilt.dangling,
         })
     });
     if bad.is_empty() {
@@ -137,18 +145,20 @@ fn report(restored: &Restored, time: Time, data: &Path, printer: Printer) -> Res
         return Ok(());
     }
     let named: Vec<String> = bad.iter().take(10).map(|digest| format!("\n  {digest}")).collect();
-    let images: Vec<String> = rebuilt
-        .incomplete
-        .iter()
-        .take(10)
-        .map(|image| match &image.tag {
-            Some(tag) => format!("\n  needed by {}:{tag}", image.repository),
-            None => format!("\n  needed by {}@{}", image.repository, image.manifest),
-        })
-        .collect();
+    let more = bad.len().saturating_sub(named.len());
+    let more =
+        if more > 0 { format!("\n  and {more} more; --output json lists them") } else { String::new() };
+    let images: Vec<String> =
+        rebuilt.incomplete.iter().map(|lost| format!("\n  needed by {}", image(lost))).collect();
+    let tags = match rebuilt.dangling {
+        0 => String::new(),
+        tags => format!("\n  {} without a manifest", count_of(tags, "tag")),
+    };
     Err(Failure::Images(format!(
-        "the backup has lost {}; all other content is restored:{}{}",
+        "the backup has lost {}; all other content is restored. `hythe backup verify {}` names everything that is bad in the \
+         backup:{}{more}{}{tags}",
         count_of(bad.len() as u64, "blob"),
+        destination.display(),
         named.concat(),
         images.concat()
     )))

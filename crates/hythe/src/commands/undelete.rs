@@ -107,7 +107,8 @@ impl Undoing<'_> {
             count += 1;
         }
         if count == 0 {
-            let reason = "nothing was deleted from it within the grace period (collect.grace)";
+            let reason = "nothing was deleted from it within the grace period (collect.grace), or a garbage collection with a \
+                          shorter grace period has removed it for good, or the registry has no such repository";
             self.failed.push((repository.to_string(), reason.to_owned()));
         }
         Ok(())
@@ -135,8 +136,8 @@ impl Undoing<'_> {
             }
             (Outcome::Unknown, _) => {
                 let error = format!(
-                    "it was not deleted within the grace period (collect.grace), or it is gone for good. To see what can be \
-                     restored: `hythe undelete --registry {at} --list {repository}`"
+                    "it was not deleted or moved within the grace period (collect.grace), or it is gone for good, for example \
+                     by a garbage collection with a shorter grace period. To see what can be restored: `hythe undelete --registry {at} --list {repository}`"
                 );
                 self.failed.push((name, error));
                 return;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use crate::args::Command;
+use crate::args::{BundleCommand, Command};
 use crate::config::{Environment, REGISTRY_VARIABLE};
 
 /// The port of a registry, unless an option or variable sets another.
@@ -97,6 +97,15 @@ impl InEffect {
             Command::Gc(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
             Command::Retain(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
             Command::Undelete(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Verify(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Backup(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Restore(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Import(args) => in_effect.add(Taker::Served, "--registry", args.registry.as_ref()),
+            Command::Bundle(args) => {
+                if let BundleCommand::Load(args) = &args.command {
+                    in_effect.add(Taker::Served, "--registry", args.registry.as_ref());
+                }
+            }
             Command::Serve(args) => {
                 let file = args.file.as_ref().or(args.config.as_ref());
                 in_effect.add(Taker::Serve, "--config", file.map(|file| file.display()));
@@ -211,7 +220,11 @@ impl Taker {
             Self::Container => beside.contains(&verb) && !is_in_cluster,
             Self::Context => ["deploy", "forward"].contains(&verb),
             Self::Deployed => ["deploy", "forward"].contains(&verb) || is_in_cluster,
-            Self::Served => ["cache", "gc", "retain", "undelete"].contains(&verb),
+            // The subcommands of `backup` are about a folder.
+            Self::Served if verb == "backup" => {
+                words.get(2).is_none_or(|word| !["list", "verify", "prune"].contains(word))
+            }
+            Self::Served => ["cache", "gc", "retain", "undelete", "verify"].contains(&verb),
             Self::Up => verb == "up",
             Self::Serve => verb == "serve",
             Self::Deploy => verb == "deploy" && words.get(2).is_none_or(|word| word.starts_with("--")),

@@ -272,6 +272,7 @@ fn a_damaged_backup_is_found_and_the_next_backup_heals_it() {
     // Everything else is restored, and the command says what is lost.
     let lost = world.restore_all(&[]).expect(1);
     assert!(lost.err.contains("needed by app:v1"), "{}", lost.err);
+    assert!(lost.err.contains(&format!("`hythe backup verify {}`", world.dest())), "{}", lost.err);
     image(1).push(&world.client(), "app", "v1");
     assert_eq!(world.backed_up()["new_blobs"], json!(1));
     world.verify().expect(0);
@@ -293,7 +294,11 @@ fn a_blob_that_the_registry_has_lost_is_named_and_the_rest_is_backed_up() {
     let stored = files(&world.registry.folder().join("blobs"));
     std::fs::remove_file(&stored[0]).unwrap();
     let said = world.back_up(&[]).expect(1);
-    assert!(said.err.contains("did not give 1 blob") && said.err.contains("`hythe verify`"), "{}", said.err);
+    assert!(
+        said.err.contains("did not give 1 blob") && said.err.contains("`hythe verify --registry "),
+        "{}",
+        said.err
+    );
     assert!(said.out.contains("2 blobs"), "{}", said.out);
     world.verify().expect(0);
 }
@@ -311,8 +316,10 @@ fn a_prune_keeps_the_newest_backups_and_what_they_need() {
     let dest = world.dest();
     let prune = |more: &[&str]| run(&[&["backup", "prune", &dest][..], more].concat(), &[], "");
     assert!(prune(&[]).expect(2).err.contains("--keep"));
+    // The newest backup always stays, so this cannot mean what it says.
+    assert!(prune(&["--keep", "0"]).expect(2).err.contains("--keep"));
     let said = prune(&["--keep", "1"]).expect(0);
-    assert!(said.out.starts_with("removed 1 backup and 0 blobs"), "{}", said.out);
+    assert!(said.out.starts_with("removed 1 backup and 0 blobs (0 B); kept 1 backup"), "{}", said.out);
     assert!(said.err.contains("4 blobs"), "{}", said.err);
     let json = prune(&["--keep", "1", "--grace", "0s", "--output", "json"]).json();
     assert_eq!((&json["blobs"], &json["waiting"]["blobs"], &json["kept"]), (&json!(4), &json!(0), &json!(1)));

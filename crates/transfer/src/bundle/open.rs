@@ -44,7 +44,7 @@ impl Bundle {
                 let chunks = find_chunks(&path, &list, files)?;
                 (path, chunks)
             }
-            ([file], None) => (file.clone(), vec![file.clone()]),
+            ([file], None) if !is_chunk(file) => (file.clone(), vec![file.clone()]),
             (several, None) => {
                 let first = several.first().cloned().unwrap_or_default();
                 let reason =
@@ -142,7 +142,7 @@ fn list_among(files: &[PathBuf]) -> Result<Option<(PathBuf, ChunkList)>> {
     for file in files {
         if file.extension().is_some_and(|ending| ending == "json") {
             candidates.push(file.clone());
-        } else if file.extension().is_some_and(|ending| ending.to_str().is_some_and(is_number)) {
+        } else if is_chunk(file) {
             candidates.push(list_of(&file.with_extension("")));
         } else if !file.exists() {
             candidates.push(list_of(file));
@@ -161,6 +161,11 @@ fn list_among(files: &[PathBuf]) -> Result<Option<(PathBuf, ChunkList)>> {
         }
     }
     Ok(None)
+}
+
+/// Whether a file is named like a chunk.
+fn is_chunk(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.to_str().is_some_and(is_number))
 }
 
 fn is_number(text: &str) -> bool {

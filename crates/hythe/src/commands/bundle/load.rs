@@ -70,9 +70,10 @@ pub(super) async fn load(
         let count = count_of(jobs.len() as u64, "image");
         printer.note(format_args!("{} has {count} of the bundle", target.own));
         if args.prefix.is_none() {
-            printer.note(
-                "attached nodes pull them under these names; to see them: `hythe cache ls` and `hythe ls`",
-            );
+            printer.note(format_args!(
+                "attached nodes pull them under these names; to see them: `hythe cache ls` and `hythe ls {}`",
+                target.own
+            ));
         }
         return Ok(());
     }

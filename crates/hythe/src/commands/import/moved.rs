@@ -60,7 +60,7 @@ impl Moved {
             })
         });
         if failed.is_empty() {
-            printer.note("to see what is there: `hythe ls`");
+            printer.note(format_args!("to see what is there: `hythe ls {to}`"));
             return Ok(());
         }
         let count = count_of(failed.len() as u64, "item");

@@ -127,7 +127,10 @@ impl Content {
                     |error| match error {
                         PushError::Registry(error) => Failure::Registry(error),
                         PushError::Content(error) => {
-                            Failure::Images(format!("cannot read blob {digest} of the backup: {error}"))
+                            Failure::Images(format!(
+                                "cannot read blob {digest} of the backup: {error}; `hythe backup verify {}` names everything that is bad",
+                                args.destination.display()
+                            ))
                         }
                     },
                 )
@@ -202,7 +205,8 @@ fn read(destination: &Destination, digest: &Digest) -> Result<bytes::Bytes, Fail
         .map_err(|error| Failure::Images(format!("cannot read manifest {digest} of the backup: {error}")))?;
     if Digest::of(digest.algorithm(), &bytes) != *digest {
         return Err(Failure::Images(format!(
-            "manifest {digest} of the backup is damaged; `hythe backup verify DEST` names everything that is"
+            "manifest {digest} of the backup is damaged; `hythe backup verify {}` names everything that is",
+            destination.path().display()
         )));
     }
     Ok(bytes.into())

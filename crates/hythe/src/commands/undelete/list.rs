@@ -50,7 +50,8 @@ pub(super) async fn list(admin: &Admin, names: &[Named], printer: Printer) -> Re
     if is_empty {
         printer.lines(&[], json);
         printer.note(
-            "nothing can be restored: nothing was deleted or moved within the grace period (collect.grace)",
+            "nothing can be restored: nothing was deleted or moved within the grace period (collect.grace), or a garbage \
+             collection with a shorter grace period has removed it for good",
         );
         return Ok(());
     }

@@ -55,6 +55,12 @@ fn a_suggestion_addresses_the_registry_of_the_run() {
         ),
         ("hythe cache stat --registry b:5000", "`hythe cache ls`", "`hythe cache ls --registry b:5000`"),
         ("hythe gc --registry b:5000", "`hythe cache ls`", "`hythe cache ls --registry b:5000`"),
+        (
+            "hythe backup d --registry b:5000",
+            "`hythe verify` `hythe backup d` `hythe backup verify d`",
+            "`hythe verify --registry b:5000` `hythe backup d --registry b:5000` `hythe backup verify d`",
+        ),
+        ("hythe bundle load f --registry b:5000", "`hythe cache ls`", "`hythe cache ls --registry b:5000`"),
     ];
     for (run, text, expected) in table {
         assert_eq!(completed(run, None, text), expected, "{run}");
