@@ -13,6 +13,7 @@ mod oracle;
 mod process;
 mod random;
 mod request;
+mod sabotage;
 mod schedule;
 mod storage;
 
@@ -133,4 +134,21 @@ fn without_the_lease_a_backup_loses_a_blob() {
 #[test]
 fn without_the_look_at_what_clusters_run_an_eviction_removes_it() {
     catch("CREATE TRIGGER untold AFTER INSERT ON running BEGIN DELETE FROM running; END;");
+}
+
+#[test]
+fn without_the_second_look_retention_deletes_what_was_just_pushed() {
+    // A run does not see what is pushed after it has begun, so it acts on what it found first.
+    catch(
+        "CREATE TABLE late (manifest INTEGER, name TEXT, at INTEGER);
+        CREATE TABLE applying (x INTEGER);
+        CREATE TRIGGER late_tag AFTER UPDATE OF updated ON tag
+            WHEN NEW.updated > OLD.updated AND NOT EXISTS (SELECT 1 FROM applying) BEGIN
+            INSERT INTO late VALUES (NEW.manifest, NEW.name, NEW.updated);
+            UPDATE tag SET updated = OLD.updated WHERE repository = NEW.repository AND name = NEW.name; END;
+        CREATE TRIGGER late_use AFTER UPDATE OF last_use ON manifest_use
+            WHEN NEW.last_use > OLD.last_use AND NOT EXISTS (SELECT 1 FROM applying) BEGIN
+            INSERT INTO late VALUES (NEW.manifest, NULL, NEW.last_use);
+            UPDATE manifest_use SET last_use = OLD.last_use WHERE manifest = NEW.manifest; END;",
+    );
 }

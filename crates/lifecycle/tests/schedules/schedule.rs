@@ -22,6 +22,7 @@ use crate::oracle::{Moment, Oracle};
 use crate::process::{EXPIRE, GRACE, Process};
 use crate::random::Random;
 use crate::request::{Answer, BLOBS, Image, REPOSITORIES, Request};
+use crate::sabotage::{SEE_PUSHES, SEE_REFERENCES};
 use crate::storage::Disk;
 
 /// The length of a schedule.
@@ -214,11 +215,11 @@ impl Schedule {
         // A push that waits for the writer while retention plans, and is stored before retention deletes.
         if self.is_held {
             let pushes = |running: &Running| matches!(running.request, Request::PushImage(_));
-            if self.running.iter().any(pushes) && random.chance(40) {
+            if self.running.iter().any(pushes) && random.chance(60) {
                 return Request::Retain;
             }
             let relied = |blob| self.oracle.relies(known.repository, blob, now);
-            if random.chance(30) && known.blobs().all(relied) {
+            if random.chance(60) && known.blobs().all(relied) {
                 return Request::PushImage(known);
             }
         }
@@ -255,6 +256,9 @@ impl Schedule {
 
     fn begin(&mut self, request: Request) {
         self.see_references();
+        if request == Request::Retain {
+            self.see_pushes();
+        }
         self.count.requests += 1;
         let number = self.count.requests;
         self.oracle.begin(number, request, self.step);
@@ -383,25 +387,19 @@ impl Schedule {
             .map_err(|why| format!("{why} at {:?}", self.clock.now()))
     }
 
-    /// For a schedule without a second look: what was referenced since a collection began becomes visible to collections
-    /// when none runs, and so do pushes to runs of retention.
-    fn see_references(&self) {
+    /// For a schedule without the second look of retention.
+    fn see_pushes(&self) {
         let retains = self.running.iter().any(|running| running.request == Request::Retain);
         if self.late && !retains && !self.is_held {
-            let _ = self.process.beside().execute_batch(
-                "INSERT INTO applying VALUES (1);
-                UPDATE tag SET updated = max(updated, (SELECT max(at) FROM late l WHERE l.manifest = tag.manifest AND l.name = tag.name))
-                    WHERE EXISTS (SELECT 1 FROM late l WHERE l.manifest = tag.manifest AND l.name = tag.name);
-                UPDATE manifest_use AS u SET last_use = max(last_use, (SELECT max(at) FROM late l WHERE l.manifest = u.manifest))
-                    WHERE EXISTS (SELECT 1 FROM late l WHERE l.manifest = u.manifest);
-                DELETE FROM late; DELETE FROM applying;",
-            );
+            let _ = self.process.beside().execute_batch(SEE_PUSHES);
         }
+    }
+
+    /// For a schedule without the second look of collections.
+    fn see_references(&self) {
         let collects = self.running.iter().any(|running| matches!(running.request, Request::Collect { .. }));
         if self.stale && !collects && !self.is_held {
-            let _ = self.process.beside().execute_batch(
-                "INSERT OR IGNORE INTO reference SELECT s.* FROM stale s JOIN manifest m ON m.id = s.manifest; DELETE FROM stale;",
-            );
+            let _ = self.process.beside().execute_batch(SEE_REFERENCES);
         }
     }
 }
