@@ -24,7 +24,7 @@ const REPOSITORIES: u64 = 100;
 const NAMED: usize = 20;
 
 /// What a data folder has: images, and as many blobs that no manifest references.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Population {
     images: u64,
 }
@@ -150,8 +150,8 @@ impl Population {
             let record = Record::Tag { repository: name(image), name: tag, digest, updated: now };
             build.apply(&record).expect("the catalog is ours");
         }
-        let built = build.finish(false).expect("the disk has room");
-        assert_eq!((built.blobs, built.lost, built.unlinked), (2 * self.garbage(), 0, 0));
+        let found = build.finish(false).expect("the disk has room");
+        assert_eq!((found.blobs, found.lost, found.unlinked), (2 * self.garbage(), 0, 0));
     }
 
     /// Compares the data folder of a stopped server with the images of this content and the blobs that were `pushed`:

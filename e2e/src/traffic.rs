@@ -131,12 +131,12 @@ impl<'a> One<'a> {
         let garbage = number % self.population.garbage();
         let name = Population::repository(garbage);
         // Far from the seeds of the population.
-        let config = Content::new(number | 1 << 63, 300);
+        let config = Content::new(number | (1 << 63), 300);
         let config = self.push_blob(&name, &config)?;
         let layer = if self.random.chance(REUSED) {
             self.reuse(&name, &Population::unreferenced(garbage))?
         } else {
-            self.push_blob(&name, &Content::new((number | 1 << 63).wrapping_add(1), 4000))?
+            self.push_blob(&name, &Content::new((number | (1 << 63)).wrapping_add(1), 4000))?
         };
         let tag = format!("pushed{}", number % TAGS);
         let manifest = image_manifest(&[config, layer]);
