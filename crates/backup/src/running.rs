@@ -66,7 +66,8 @@ impl Running {
     /// Whether others may have looked while the file did not count: the machine slept, or the owner had no time to renew it.
     pub(crate) fn has_lapsed(&self) -> bool {
         // A run of the other kind that finds the file too old removes it.
-        self.has_lapsed || until(&self.destination, &self.name).is_none_or(|until| !is_alive(until, Time::now()))
+        self.has_lapsed
+            || until(&self.destination, &self.name).is_none_or(|until| !is_alive(until, Time::now()))
     }
 
     fn write(&mut self) -> Result<()> {

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::settings::Settings;
 use crate::values::Raw;
 use crate::values::read::{
-    additions, amount, backup_place, budget, choice, count, duration, file, keep, list, name, names, path, paths,
-    plain, size, some, switch, texts,
+    additions, amount, backup_place, budget, choice, count, duration, file, keep, list, name, names, path,
+    paths, plain, size, some, switch, texts,
 };
 use crate::values::{
     Addition, BackupPlace, Choice, HostName, Listen, Mirror, Origin, ValueError, show_amount, show_budget,

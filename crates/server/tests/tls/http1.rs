@@ -29,7 +29,7 @@ fn large_blobs_are_pushed_and_pulled_over_each_version_of_tls() {
         let content = bytes(seed + 20, 3_000_001);
         let (digest, location) = (Digest::of(Algorithm::Sha256, &content), client.start_upload("app"));
         let location = client.patch(location).stream(&content).send().expect(202).location();
-        client.put(location).query("digest", &digest).send().expect(201);
+        client.put(location).query("digest", digest).send().expect(201);
         let range =
             client.get(format!("/v2/app/blobs/{digest}")).header("range", "bytes=1000000-2999999").send();
         assert!(
