@@ -112,7 +112,8 @@ impl Settings {
     pub fn is_open(&self, listen: &Listen) -> bool {
         let tls = &self.tls;
         let needs_certificate = !tls.client_ca.is_empty() && tls.client_auth == ClientAuth::Require;
-        !listen.is_loopback() && !(self.has_tls(listen) && needs_certificate)
+        let is_guarded = self.has_tls(listen) && needs_certificate;
+        !listen.is_loopback() && !is_guarded
     }
 }
 
