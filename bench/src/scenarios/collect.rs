@@ -76,8 +76,8 @@ fn once(bench: &mut Bench, hythe: &Contender) -> Result<()> {
     for (name, times, share) in times {
         bench.record(name, Unit::Milliseconds, kind, Latencies::from(times.clone()).milliseconds(share));
     }
-    let pushes = [("collect-quiet-pushes", &quiet.pushes, QUIET), ("collect-pushes", &busy.pushes, took)];
-    for (name, pushes, took) in pushes {
+    let rates = [("collect-quiet-pushes", &quiet.pushes, QUIET), ("collect-pushes", &busy.pushes, took)];
+    for (name, pushes, took) in rates {
         bench.record(name, Unit::Rate, kind, pushes.len() as f64 / took.as_secs_f64());
     }
     bench.record("collect-blobs", Unit::Blobs, kind, blobs as f64 / took.as_secs_f64());
