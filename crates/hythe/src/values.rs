@@ -27,7 +27,6 @@ pub use addition::Addition;
 pub use amount::{parse_amount, parse_budget, show_amount, show_budget};
 pub use backup_place::BackupPlace;
 pub use choice::{AuthChallenge, Choice, LogFormat, LogLevel, Storage};
-pub use choice::{Choice, LogFormat, LogLevel, Storage};
 pub use duration::{parse_duration, show_duration};
 pub use endpoint::Endpoint;
 pub use host_name::HostName;

@@ -22,7 +22,7 @@ use crate::args::RestoreArgs;
 use crate::config::Environment;
 use crate::console::{Printer, count_of, size};
 use crate::failure::{Failure, FileError, StartError};
-use crate::values::Output;
+use crate::values::{BackupPlace, Output};
 
 /// The catalog while it is built, in the data folder.
 const NEW: &str = "catalog.sqlite.new";
@@ -114,7 +114,7 @@ fn report(
     restored: &Restored,
     time: Time,
     data: &Path,
-    destination: &Path,
+    destination: &BackupPlace,
     printer: Printer,
 ) -> Result<(), Failure> {
     let Restored { rebuilt, copied, copied_bytes, bad } = restored;
@@ -158,7 +158,7 @@ fn report(
         "the backup has lost {}; all other content is restored. `hythe backup verify {}` names everything that is bad in the \
          backup:{}{more}{}{tags}",
         count_of(bad.len() as u64, "blob"),
-        destination.display(),
+        destination,
         named.concat(),
         images.concat()
     )))

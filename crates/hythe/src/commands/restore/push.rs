@@ -129,7 +129,7 @@ impl Content {
                         PushError::Content(error) => {
                             Failure::Images(format!(
                                 "cannot read blob {digest} of the backup: {error}; `hythe backup verify {}` names everything that is bad",
-                                args.destination.display()
+                                args.destination
                             ))
                         }
                     },
