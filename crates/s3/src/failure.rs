@@ -21,7 +21,8 @@ pub(crate) fn failed(bucket: &str) -> impl Fn(Error) -> io::Error + '_ {
             Some("NoSuchBucket") => {
                 format!("the S3 server has no bucket `{bucket}`: create it, or correct the name and the endpoint")
             }
-            Some("InvalidAccessKeyId") => {
+            // The second is versitygw's.
+            Some("InvalidAccessKeyId" | "XAdminUserNotFound") => {
                 "the S3 server does not know the access key: check AWS_ACCESS_KEY_ID (backup.access-key-id)".to_owned()
             }
             Some("SignatureDoesNotMatch") => {

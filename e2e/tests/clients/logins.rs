@@ -75,7 +75,7 @@ fn crane_and_hythe_with_a_login_of_docker() {
             command
         };
         let crane = |arguments: &[&str]| command(&built_tool("crane"), arguments);
-        let own = |arguments: &[&str]| command(hythe(), arguments);
+        let own = |arguments: &[&str]| command(&hythe(), arguments);
         let (name, address) = (reference(server, "private/app", "v1"), server.address().to_string());
         let layout = debian().layout().display().to_string();
         refused(&mut crane(&["push", &layout, &name]));
@@ -132,6 +132,8 @@ fn skopeo() {
 fn store(kind: &'static str) {
     each(|server, folder| {
         let store = Store::new(kind);
+        // Podman refuses a file that does not exist.
+        std::fs::write(folder.path().join("auth.json"), "{}").expect("the folder is ours");
         let call = |arguments: &[&str]| {
             let mut command = store.call(arguments);
             command.env("REGISTRY_AUTH_FILE", folder.path().join("auth.json"));
@@ -295,7 +297,7 @@ fn users_and_robots_of_the_registry() {
         command.env("DOCKER_CONFIG", folder.path()).env("HYTHE_REGISTRY", &address);
         command
     };
-    let own = |arguments: &[&str]| command(hythe(), arguments);
+    let own = |arguments: &[&str]| command(&hythe(), arguments);
     let log_in = |name: &str, password: &str| {
         run(&mut command(&built_tool("crane"), &["auth", "login", &address, "-u", name, "-p", password]));
     };

@@ -194,7 +194,7 @@ fn verify_all(path: &BackupPlace, environment: &Environment, printer: Printer) -
                     .to_owned()
             } else {
                 format!(
-                    "an interrupted backup or a removed one left that, or it was damaged. `hythe backup prune {path} --keep N` notes \
+                    "an interrupted backup or a removed one left that, or it was damaged. `hythe backup prune {path} --keep 7` notes \
                      it, and removes it a day later"
                 )
             };

@@ -16,23 +16,44 @@ pub(in crate::commands) async fn unless_interrupted(
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(in crate::commands) async fn interrupted() {
+/// SIGINTs and SIGTERMs. They count from the moment that this value is made.
+pub(in crate::commands) struct Interrupts {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
+    signals: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
+}
 
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+impl Interrupts {
+    pub(in crate::commands) fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: {
+                use tokio::signal::unix::{SignalKind, signal};
+
+                signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok())
+            },
         }
     }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+
+    /// Waits for the next signal.
+    pub(in crate::commands) async fn next(&mut self) {
+        #[cfg(unix)]
+        match &mut self.signals {
+            Some((term, int)) => {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = int.recv() => {}
+                }
+            }
+            None => std::future::pending().await,
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(in crate::commands) async fn interrupted() {
+    Interrupts::listen().next().await;
 }

@@ -35,6 +35,7 @@ use auth::Authentication;
 use reload::{Running, reload_on_hangup};
 use signals::{Hangups, asked_to_stop};
 
+use super::interrupt::Interrupts;
 use super::runtime::{Work, runtime};
 use crate::config::{Environment, Inputs, Loaded, allowed};
 use crate::console::Printer;
@@ -127,6 +128,7 @@ pub(super) struct Started {
     registry: Registry,
     listeners: Vec<Listener>,
     reloading: JoinHandle<()>,
+    interrupts: Interrupts,
     log: LogGuard,
 }
 
@@ -138,9 +140,8 @@ pub(super) async fn start(
     printer: Printer,
 ) -> Result<Option<Started>, Failure> {
     check_clock(SystemTime::now())?;
-    // Before the announcement: whoever reads it may send a SIGHUP at once, which would end a process that does not
-    // listen.
-    let hangups = Hangups::listen();
+    // Before the announcement: whoever reads it may send a signal at once, which would end a process that does not listen.
+    let (hangups, interrupts) = (Hangups::listen(), Interrupts::listen());
     raise_descriptor_limit();
     let (log, log_guard) =
         Log::start(std::io::stderr()).map_err(Failure::thread("the thread that writes the log"))?;
@@ -155,23 +156,23 @@ pub(super) async fn start(
         registry.close();
         return Ok(None);
     }
-    announce(printer, &settings, &upstreams, &listeners);
-    let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
     let mut authentication = Authentication::new(registry.clone()).map_err(StartError::from)?;
     authentication.first_user(&settings, printer).await?;
     let auth = authentication.of(&settings).map_err(StartError::from)?;
+    announce(printer, &settings, &upstreams, &listeners);
+    let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
     let options = wiring::server_options(&settings, auth, &reader.environment);
     let server = Server::new(registry.clone(), cache.clone(), options, log);
     let running =
         Running { server: server.clone(), registry: registry.clone(), cache, tls, levels, authentication };
     let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running, hangups));
-    Ok(Some(Started { server, registry, listeners, reloading, log: log_guard }))
+    Ok(Some(Started { server, registry, listeners, reloading, interrupts, log: log_guard }))
 }
 
 impl Started {
     /// Serves until it is asked to stop, also on the listeners that arrive by `later`.
     pub(super) async fn serve(self, later: mpsc::Receiver<TcpListener>) -> Result<(), Failure> {
-        let outcome = self.server.run(self.listeners, later, asked_to_stop()).await;
+        let outcome = self.server.run(self.listeners, later, asked_to_stop(self.interrupts)).await;
         self.reloading.abort();
         self.registry.close();
         drop(self.log);

@@ -157,7 +157,7 @@ pub static KEYS: &[Key] = &[
     tls::MIN_VERSION,
     Key {
         name: "auth.users",
-        doc: "Whether the registry has users of its own, which `hythe user` and `hythe token` manage. Clients must then log in. The first start creates the user `admin` and prints the password.",
+        doc: "Whether the registry has users of its own, such as `hythe user add alice` creates, and tokens, such as `hythe token create robot:ci` creates. Clients must then log in. The first start creates the user `admin` and prints the password.",
         kind: Kind::Switch(at!(auth.users)),
         flag: Some("users"),
         reload: true,
@@ -277,7 +277,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "backup.destination",
-        doc: "Where the server backs itself up: a folder outside of the data folder, or a bucket of an S3 server. Without a destination there are no scheduled backups. `hythe backup list`, `verify` and `hythe restore` read the same place.",
+        doc: "Where the server backs itself up: a folder outside of the data folder, or a bucket of an S3 server. Without a destination there are no scheduled backups. `hythe backup list DEST` and the other commands for backups read the same place.",
         kind: Kind::BackupPlace(at!(backup.destination)),
         flag: None,
         reload: true,

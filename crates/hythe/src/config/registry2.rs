@@ -86,14 +86,23 @@ pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
     walk(draft, &tree, "", &tree.root);
 }
 
-/// Refuses authentication by a password file without the file: `registry:2` does not start either, and a registry without
+/// Refuses authentication that hythe would not do: `registry:2` would do it or not start, and a registry without
 /// authentication is not what the user means.
 fn check_auth(draft: &mut Draft, tree: &Tree) {
-    let Some(htpasswd) = tree.root.child("auth").and_then(|auth| auth.child("htpasswd")) else { return };
-    if htpasswd.child("path").is_none_or(Node::is_empty) {
-        let text =
-            "`auth.htpasswd` has no `path`, so hythe does not start: write the path of the password file";
-        draft.problem(Problem::new(tree.source(&htpasswd.origin).place(), text));
+    let Some(Content::Map(entries)) = tree.root.child("auth").map(|node| &node.content) else { return };
+    for entry in entries {
+        let (path, place) = (format!("auth.{}", entry.name), tree.source(&entry.origin).place());
+        if entry.name == "htpasswd" && entry.node.child("path").is_none_or(Node::is_empty) {
+            let text =
+                "`auth.htpasswd` has no `path`, so hythe does not start: write the path of the password file";
+            draft.problem(Problem::new(tree.source(&entry.node.origin).place(), text));
+        }
+        // `walk` refuses another kind with keys below it. An empty key also chooses the kind, and is refused here.
+        if entry.node.is_empty()
+            && let Some(Meaning::RefusedIfPresent(why)) = rules::find(&path).map(|rule| &rule.meaning)
+        {
+            draft.problem(refusal(&place, &path, why));
+        }
     }
 }
 

@@ -66,7 +66,7 @@ const DOC: &str = r#"
 
 `[rule."NAME"]` lets subjects do actions in repositories. The name is for messages. Rules only allow: what no rule allows is denied.
 Without any rule, every user who logs in may do everything, and a client that does not log in may do nothing. SIGHUP applies changes
-to the tables. `hythe policy test` explains a decision. See [let users log in](../how-to/let-users-log-in.md).
+to the tables. `hythe policy test --as user:alice push team/app` explains a decision. See [let users log in](../how-to/let-users-log-in.md).
 "#;
 
 static FIELDS: &[Field<RuleTable>] = &[

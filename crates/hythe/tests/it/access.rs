@@ -81,10 +81,10 @@ fn without_rules_the_answer_says_why_everything_is_allowed() {
 #[test]
 fn a_rule_that_would_allow_nothing_is_refused_with_its_place() {
     for (rule, wanted) in [
-        ("actions = [\"pull\"]\nrepositories = [\"*\"]", "h.toml:1:1: the rule has no `subjects`"),
+        ("actions = [\"pull\"]\nrepositories = [\"*\"]", "h.toml:1:7: the rule has no `subjects`"),
         ("subjects = [\"anonymous\"]\nrepositories = [\"*\"]", "the rule has no `actions`"),
         ("subjects = [\"anonymous\"]\nactions = [\"pull\"]", "the rule has no `repositories`"),
-        ("subjects = [\"alice\"]", "h.toml:2:12: `subjects` cannot be [\"alice\"]"),
+        ("subjects = [\"alice\"]", "h.toml:2:12: `rule.\"r\".subjects` cannot be [\"alice\"]"),
         ("actions = [\"read\"]", "`read` is not an action"),
         ("repositories = [\"app:v1\"]", "without tags"),
     ] {

@@ -62,7 +62,7 @@ impl DropIn {
 struct Serving {
     process: Child,
     said: Vec<String>,
-    _rest: Receiver<String>,
+    rest: Receiver<String>,
 }
 
 impl Serving {
@@ -80,12 +80,20 @@ impl Serving {
                 lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not start: {said:#?}")),
             );
         }
-        Self { process, said, _rest: lines }
+        Self { process, said, rest: lines }
     }
 
     fn client(&self) -> Client {
         let line = self.said.iter().find_map(|line| line.strip_prefix("hythe listens on http://"));
         Client::new(line.unwrap().parse::<SocketAddr>().unwrap())
+    }
+
+    /// Waits for a line with these words. The log is written by a thread of its own, so its lines may come late.
+    fn expect(&mut self, words: &str) {
+        while !self.said(words) {
+            let line = self.rest.recv_timeout(PATIENCE);
+            self.said.push(line.unwrap_or_else(|_| panic!("it does not say `{words}`: {:#?}", self.said)));
+        }
     }
 
     fn said(&self, words: &str) -> bool {
@@ -121,8 +129,8 @@ fn imported_images_are_served_and_a_deleted_tag_is_not_imported_again() {
     tree.tag("team/app", "v1", &image(1));
     tree.tag("team/app", "v2", &image(2));
     let place = DropIn::new(&tree, "  delete:\n    enabled: true\n");
-    let serving = place.serve();
-    assert!(serving.said("imported repositories=1 tags=2 manifests=2 blobs=6"), "{:#?}", serving.said);
+    let mut serving = place.serve();
+    serving.expect("imported repositories=1 tags=2 manifests=2 blobs=6");
     pull(&serving.client(), "team/app", "v1", &image(1));
     pull(&serving.client(), "team/app", "v2", &image(2));
     serving.client().delete("/v2/team/app/manifests/v1").send().expect(202);

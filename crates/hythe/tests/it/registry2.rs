@@ -309,7 +309,7 @@ auth: {}
 #[test]
 fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
     for (text, wanted) in [
-        ("auth:\n  htpasswd:\n    realm: r", "c.yml:3:3: `auth.htpasswd` has no `path`"),
+        ("auth:\n  htpasswd:\n    realm: r", "c.yml:4:5: `auth.htpasswd` has no `path`"),
         ("auth: {htpasswd: }", "`auth.htpasswd` has no `path`"),
         ("auth: silly", "`auth.silly` is not supported yet"),
         ("AUTH: {token: {realm: x}}", "`auth.token` is not supported yet"),

@@ -135,7 +135,9 @@ fn a_blob_is_mounted_only_from_where_the_client_may_pull() {
 #[test]
 fn the_list_of_repositories_has_those_that_the_client_may_pull_from() {
     let world = World::start();
-    for who in WHO {
+    // A client that has not been asked for its login would be content with a shorter list.
+    send("anonymous", world.client().get("/v2/_catalog")).expect(401);
+    for who in WHO.into_iter().filter(|who| *who != "anonymous") {
         let answer = send(who, world.client().get("/v2/_catalog")).expect(200);
         let json = answer.json();
         let listed: Vec<&str> =

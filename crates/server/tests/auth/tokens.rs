@@ -84,6 +84,21 @@ fn an_anonymous_client_gets_a_token_for_what_everyone_may_do() {
 }
 
 #[test]
+fn a_token_for_the_catalog_lists_what_its_client_may_pull() {
+    let world = world();
+    let list = |token: &str| bearer(world.client().get("/v2/_catalog"), token).send();
+    for (who, expected) in [("anonymous", &["public/app"][..]), ("reader", &["public/app", "team/app"])] {
+        let token = world.token(who, &["registry:catalog:*"]);
+        let json = list(&token).expect(200).json();
+        let listed: Vec<&str> =
+            json["repositories"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+        assert_eq!(listed, expected, "{who}");
+        let answer = list(&world.token(who, &["repository:public/app:pull"])).expect(401);
+        assert!(answer.header("www-authenticate").unwrap().contains("registry:catalog:*"), "{who}");
+    }
+}
+
+#[test]
 fn a_token_cannot_be_exchanged_for_another_one() {
     let world = world();
     let token = world.token("writer", &["repository:team/app:pull"]);

@@ -48,7 +48,7 @@ impl Authentication {
         self.registry.set_user(ADMIN.to_owned(), hash).await.map_err(failed)?;
         printer.note(format_args!(
             "created the user {ADMIN} with the password {password}; it is shown only now. Log in with `docker login`, then create \
-             users with `hythe user add`"
+             users with `hythe user add NAME`"
         ));
         Ok(())
     }

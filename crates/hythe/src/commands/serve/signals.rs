@@ -1,13 +1,13 @@
 //! The signals that stop a server, or ask it to read its configuration again.
 
-use crate::commands::interrupt::interrupted;
+use crate::commands::interrupt::Interrupts;
 
 /// Resolves on SIGTERM and SIGINT. A second signal ends the process at once, as an impatient user expects.
-pub(super) async fn asked_to_stop() {
-    interrupted().await;
+pub(super) async fn asked_to_stop(mut interrupts: Interrupts) {
+    interrupts.next().await;
     tracing::info!("stopping: running requests may finish; a second signal ends the process at once");
     tokio::spawn(async move {
-        interrupted().await;
+        interrupts.next().await;
         std::process::exit(1);
     });
 }

@@ -9,6 +9,7 @@ use hythe_registry::{Origin, Registry};
 use hythe_upstream::{Allowed, Credentials, Resolved, Upstream};
 
 use super::signals::asked_to_stop;
+use crate::commands::interrupt::Interrupts;
 use crate::failure::{Failure, StartError};
 use crate::settings::Settings;
 use crate::values::Storage;
@@ -35,7 +36,7 @@ pub(super) async fn take_over(
         imported = import.run(place) => {
             imported.map_err(|error| StartError::Import { folder: folder(), error })?;
         }
-        () = asked_to_stop() => return Ok(false),
+        () = asked_to_stop(Interrupts::listen()) => return Ok(false),
     }
     registry.finish_import(&source).await.map_err(failed)?;
     Ok(true)
