@@ -92,6 +92,10 @@ impl Authenticator {
                 Some((id, hash)) => self.log_in_by_secret("", id, &hash, from).await,
                 None => Ok(self.tokens.verify(token)?),
             },
+            // Podman and Buildah without a login answer a challenge like this.
+            Credentials::Basic { name, password } if name.is_empty() && password.is_empty() => {
+                Ok(Identity::anonymous())
+            }
             Credentials::Basic { name, password } => match secret::parse(password) {
                 Some((id, hash)) => self.log_in_by_secret(name, id, &hash, from).await,
                 None => self.log_in(name, password, from).await,
@@ -236,10 +240,16 @@ mod tests {
         let (_file, authenticator) = authenticator(&[("alice", "secret"), ("bob", "other")]);
         let identity = authenticator.identify(&basic("alice", "secret"), HERE).await.unwrap();
         assert_eq!((identity.to_string().as_str(), identity.proof()), ("user:alice", Some(Proof::Htpasswd)));
-        for (name, password) in [("alice", "other"), ("carol", "secret"), ("carol", ""), ("", "")] {
+        for (name, password) in [("alice", "other"), ("carol", "secret"), ("carol", ""), ("", "secret")] {
             let refused = authenticator.identify(&basic(name, password), HERE).await;
             assert_eq!(refused, Err(Refused::Wrong), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn empty_credentials_are_none() {
+        let (_file, authenticator) = authenticator(&[("alice", "secret")]);
+        assert_eq!(authenticator.identify(&basic("", ""), HERE).await, Ok(Identity::anonymous()));
     }
 
     /// The password of the sample whose hash stands for an unknown user's must not let that user in.
