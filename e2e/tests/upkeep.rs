@@ -59,7 +59,7 @@ fn watch(mut condition: impl FnMut() -> bool, mut has_ended: impl FnMut() -> boo
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "timed out after a minute: {what}");
+        assert!(begin.elapsed() < Duration::from_mins(1), "timed out after a minute: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -90,8 +90,8 @@ fn verify(client: &mut Client) -> BTreeSet<Digest> {
     loop {
         let sent = client.send("POST", &format!("/api/verify{after}"), &[], Body::Empty);
         let slice = sent.expect("the server answers").expect(200, "a verification").json();
-        let damages = slice["damages"].as_array().into_iter().flatten();
-        damaged.extend(damages.filter_map(|damage| damage["digest"].as_str()?.parse::<Digest>().ok()));
+        let found = slice["damages"].as_array().into_iter().flatten();
+        damaged.extend(found.filter_map(|damage| damage["digest"].as_str()?.parse::<Digest>().ok()));
         match slice["next"].as_str() {
             Some(next) => after = format!("?after={next}"),
             None => return damaged,
@@ -244,8 +244,8 @@ fn an_eviction_that_is_killed_loses_nothing_and_the_next_one_keeps_to_the_budget
     let pull =
         |client: &mut Client, tag: &str| Repository::new(client, &format!("{UPSTREAM}/app")).verify(tag);
     assert_eq!(pull(&mut server.client(), "running"), running);
-    let list = format!("{{\"digests\":[\"{running}\"]}}");
-    let told = server.client().send("PUT", "/api/running/kind-e2e", &[], Body::Bytes(list.as_bytes()));
+    let digests = format!("{{\"digests\":[\"{running}\"]}}");
+    let told = server.client().send("PUT", "/api/running/kind-e2e", &[], Body::Bytes(digests.as_bytes()));
     told.expect("the server answers").expect(200, "what a cluster runs");
 
     for (tag, digest) in &cached {

@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod auth;
+mod authenticate;
 mod backups;
 mod call;
 mod cors;

@@ -46,7 +46,7 @@ impl Process {
         let registry = Registry::with_clock(storage, opened, options, Arc::<TestClock>::clone(clock));
         let collector = Collector::new(registry.clone());
         let (evictor, retainer) = (Evictor::new(registry.clone()), Retainer::new(registry.clone()));
-        Self { collector, evictor, retainer, registry, gate, catalog }
+        Self { registry, collector, evictor, retainer, gate, catalog }
     }
 
     /// Copies the catalog as a kill leaves it now, while no write runs.

@@ -63,6 +63,7 @@ struct Running {
     began: Moment,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that happened in the schedule")]
 struct Schedule {
     random: Random,
     clock: Arc<TestClock>,

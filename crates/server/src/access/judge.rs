@@ -4,8 +4,8 @@ use hythe_auth::{Action as Right, Identity, Policy, Verdict};
 use hythe_oci::{Endpoint, Pattern, RepositoryName};
 
 use super::action::Action;
-use super::decision::Refusal;
 use super::page::Page;
+use super::refusal::{Refusal, Wanted};
 use super::target::Target;
 use super::{Access, Mount, Subject};
 
@@ -22,15 +22,6 @@ pub(super) enum Need {
     Of(Right),
     /// A permission in the repository of the request.
     InRepository,
-}
-
-/// The credentials that a refused client lacks, for the challenge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// The scope of a token.
-    pub(crate) scope: Option<String>,
-    /// Whether the client has a token, but one that covers too little.
-    pub(crate) narrow: bool,
 }
 
 /// The identity of a client, and the rules that decide about it.

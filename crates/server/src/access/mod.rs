@@ -14,6 +14,7 @@ mod facts;
 mod host;
 mod judge;
 mod page;
+mod refusal;
 mod scope;
 mod site;
 mod target;
@@ -25,11 +26,12 @@ use hythe_upstream::Allowed;
 
 use action::Action;
 use client::Client;
-pub(crate) use decision::{Grant, Refusal, Resource, Silence, decide};
+pub(crate) use decision::{Grant, Resource, Silence, decide};
 pub(crate) use facts::Facts;
+pub(crate) use judge::Judge;
 use judge::Need;
-pub(crate) use judge::{Judge, Wanted};
 pub(crate) use page::Page;
+pub(crate) use refusal::{Refusal, Wanted};
 pub(crate) use scope::Scope;
 use target::{Naming, Target};
 
