@@ -38,7 +38,7 @@ impl Draft {
         }
     }
 
-    /// Refuses backups in the data folder: whoever loses the folder would lose them too, and hythe refuses strange files there.
+    /// Refuses backups in the data folder: they would be lost together with it.
     fn check_backups(&mut self) {
         let Some(BackupPlace::Folder(folder)) = &self.settings.backup.destination else { return };
         if self.settings.storage == Storage::Fs && real(folder).starts_with(real(&self.settings.data)) {
